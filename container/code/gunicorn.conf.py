@@ -1,0 +1,45 @@
+"""Our settings, in gunicorn's words."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serving import logs, status
+from serving.nginx import SOCKET_NAME
+from serving.plan import available_cpus, make_plan
+from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+
+    from serving.worker import CooperativeWorker
+
+settings = Settings.from_environment(os.environ)
+run_dir = settings.run_dir or Path(tempfile.gettempdir())  # `serve` always sets it; by hand, this will do
+
+bind = f"unix:{run_dir}/{SOCKET_NAME}"
+workers = make_plan(settings, available_cpus()).workers
+worker_class = "serving.worker.CooperativeWorker"
+worker_tmp_dir = str(run_dir)  # /dev/shm is not to be relied on
+worker_connections = 4096
+preload_app = True  # the model is loaded once, before the fork
+timeout = (
+    settings.timeout + 30
+)  # of a worker's heartbeat, not of a request: only a worker that is beyond help misses it
+graceful_timeout = 20
+keepalive = 75  # longer than nginx keeps its connections to us
+control_socket_disable = True  # it would be written under HOME
+logconfig_dict = logs.configuration(settings.log_level)
+
+
+def post_worker_init(worker: "CooperativeWorker") -> None:
+    """Make the worker's model ready, then say so."""
+    worker.start_service()
+    status.announce(settings.status_fd, status.WORKER_READY, os.getpid())
+
+
+def child_exit(server: "Arbiter", worker: "CooperativeWorker") -> None:
+    """Say that a worker is no more."""
+    del server
+    status.announce(settings.status_fd, status.WORKER_GONE, worker.pid)

@@ -1,0 +1,87 @@
+"""
+Cells into columns, matrices and texts.
+
+A *cell* is what a decoder found: text from CSV (empty when missing), a JSON value (None when missing).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from serving.errors import BadRequest
+
+TEXT_KEYS = ("text", "inputs", "data")
+
+
+def text_of(row: Any, number: int) -> str:
+    """Return the row's text: a string, the only cell of a list, or an object's only text."""
+    if isinstance(row, Mapping):
+        row = next((row[key] for key in ("features", *TEXT_KEYS) if key in row), row)
+    if isinstance(row, list | tuple) and len(row) == 1:
+        row = row[0]
+    if not isinstance(row, str):
+        raise BadRequest(f"Row {number} is not a text.")
+    return row
+
+
+def column_of(values: Sequence[Any], name: str, numeric: bool | None) -> Any:
+    """Return a column's values: floats with NaN for missing, or strings; *numeric* None lets the values tell."""
+    if numeric is None:
+        numeric = all(map(looks_numeric, values))
+    if numeric:
+        return floats_of(values, repr(name))
+    return pd.array([None if is_missing(value) else str(value) for value in values], dtype="str")
+
+
+def matrix_of(cells: list[Sequence[Any]]) -> NDArray[np.float64]:
+    """Return the cells as a float64 array (rows, columns)."""
+    try:
+        return np.array(cells, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):  # a missing or a bad cell: find out which, one row at a time
+        return np.stack([floats_of(row, None, number) for number, row in enumerate(cells, 1)])
+
+
+def floats_of(values: Iterable[Any], name: str | None, row: int | None = None) -> NDArray[np.float64]:
+    """
+    Return *values* as float64; missing ones become NaN.
+
+    Args:
+        name: the column that the values are of, when they run down a column;
+        row: the row that they are of, when they run along one.
+    """
+    floats = []
+    for position, value in enumerate(values, 1):
+        try:
+            floats.append(number_of(value))
+        except (TypeError, ValueError, OverflowError):
+            where = (row, f"column {position}") if row else (position, f"column {name}")
+            raise BadRequest(not_a_number(*where)) from None
+    return np.array(floats, dtype=np.float64)
+
+
+def number_of(cell: Any) -> float:
+    """Return the cell as a float, NaN when it is missing; text that spells a number is one, in JSON too."""
+    return float("nan") if is_missing(cell) else float(cell)
+
+
+def not_a_number(row: int, column: str) -> str:
+    """Return the message for a cell that should be a number; it does not repeat the cell."""
+    hint = " If row 1 is a header line, leave it out." if row == 1 else ""
+    return f"Row {row}, {column}: not a number.{hint}"
+
+
+def is_missing(cell: Any) -> bool:
+    """Tell whether the cell is CSV's empty text or JSON's null."""
+    return cell is None or cell == ""
+
+
+def looks_numeric(cell: Any) -> bool:
+    """Tell whether the cell could be a number."""
+    try:
+        number_of(cell)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True

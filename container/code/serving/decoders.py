@@ -1,0 +1,161 @@
+"""Request bodies of the media types that need no code, as rows."""
+
+import csv
+import io
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from serving.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+from serving.media_types import CSV, JSON, JSON_LINES, NPY, TEXT, MediaType
+from serving.schema import Rows
+
+INSTANCE_KEYS = ("instances", "inputs")
+GZIP = 16 + zlib.MAX_WBITS  # tells zlib to expect gzip's header
+
+# One cell may be as long as the largest body: a text column has no other limit.
+csv.field_size_limit(2**31 - 1)
+
+
+def decompress(body: bytes, encoding: str, limit: int | None) -> bytes:
+    """Undo the Content-Encoding; never inflate past *limit* bytes."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise UnsupportedMediaType(f"Content-Encoding {encoding!r:.50} is not supported; send gzip or none.")
+    try:
+        return inflate(body, limit)
+    except zlib.error as error:
+        raise BadRequest(f"The body is not gzip: {error}.") from None
+
+
+def inflate(body: bytes, limit: int | None) -> bytes:
+    """Return the members of a gzip file, one after the other."""
+    parts, total = [], 0
+    while body:
+        member = zlib.decompressobj(GZIP)
+        part = member.decompress(body, 0 if limit is None else limit - total + 1)
+        total += len(part)
+        if limit is not None and total > limit:
+            raise PayloadTooLarge(f"The body inflates to more than {limit} bytes.")
+        if not member.eof:
+            raise BadRequest("The body is not gzip: it ends early.")
+        parts.append(part)
+        body = member.unused_data
+    return b"".join(parts)
+
+
+def decode(body: bytes, media_type: MediaType) -> Rows:
+    """
+    Return the rows of *body*: lists of cells, records, or texts.
+
+    Raises:
+        UnsupportedMediaType: listing what is accepted;
+        BadRequest: saying what cannot be read, and where.
+    """
+    if media_type.name not in DECODERS:
+        accepted = ", ".join(DECODERS)
+        raise UnsupportedMediaType(f"Content-Type {media_type.name!r:.100} is not supported; send {accepted}.")
+    if not body:
+        raise BadRequest("The body is empty.")
+    return DECODERS[media_type.name](body, media_type.charset)
+
+
+def text_from(body: bytes, charset: str) -> str:
+    """Return the body as text, without a byte order mark."""
+    try:
+        return body.decode(charset).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"The body is not {charset}: byte {error.start} cannot be decoded.") from None
+    except LookupError:
+        raise UnsupportedMediaType(f"Unknown charset {charset!r:.50}; send utf-8.") from None
+
+
+def decode_csv(body: bytes, charset: str) -> Rows:
+    """Read comma-separated rows without a header line; empty lines are no rows."""
+    try:
+        return [row for row in csv.reader(io.StringIO(text_from(body, charset), newline="")) if row]
+    except csv.Error as error:
+        raise BadRequest(f"The body is not CSV: {error}.") from None
+
+
+def decode_json(body: bytes, charset: str) -> Rows:
+    """Read `{"instances": rows}`, `{"inputs": rows}`, a list of rows, or one row."""
+    content = parse_json(text_from(body, charset), "The body")
+    if isinstance(content, Mapping):
+        key = next((key for key in INSTANCE_KEYS if key in content), None)
+        content = [content] if key is None else content[key]
+    if not isinstance(content, list):
+        return [content]
+    return [content] if is_one_row(content) else content
+
+
+def is_one_row(content: list[Any]) -> bool:
+    """Tell one row, `[1.5, "M"]`, from a list of rows and from a list of texts."""
+    nested = any(isinstance(item, list | dict) for item in content)
+    return bool(content) and not nested and not all(isinstance(item, str) for item in content)
+
+
+def decode_json_lines(body: bytes, charset: str) -> Rows:
+    """Read one JSON value, a row, on each line that is not empty."""
+    lines = enumerate(text_from(body, charset).splitlines(), 1)
+    return [parse_json(line, f"Line {number}") for number, line in lines if line.strip()]
+
+
+def parse_json(text: str, what: str) -> Any:
+    """Return the JSON value that *text* spells."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise BadRequest(f"{what} is not JSON: {error.msg} at {place}.") from None
+    except (RecursionError, ValueError):  # ValueError: an integer of more digits than Python cares to read
+        raise BadRequest(f"{what} is not JSON that can be read: nested too deeply, or a number too long.") from None
+
+
+def decode_npy(body: bytes, charset: str) -> Rows:
+    """Read an array saved by `numpy.save`; it is never unpickled."""
+    del charset
+    array = array_from(body)
+    if array.dtype.names:
+        return [dict(zip(array.dtype.names, row.tolist(), strict=True)) for row in array.ravel()]
+    if array.ndim > 2:
+        raise BadRequest(f"The array has {array.ndim} dimensions; send (rows, columns).")
+    if array.dtype.kind in "US":
+        array = array.astype("U")
+        return array.reshape(-1, 1).tolist() if array.ndim < 2 else array.tolist()
+    return np.atleast_2d(array)
+
+
+def array_from(body: bytes) -> NDArray[Any]:
+    """Return the array in *body*, checked against its length first: the header may promise terabytes."""
+    stream = io.BytesIO(body)
+    try:
+        read_header = NPY_HEADERS[npy_format.read_magic(stream)]
+        shape, fortran, dtype = read_header(stream)
+        if dtype.hasobject:
+            raise ValueError("it holds pickled Python objects, which are never read")
+        array = np.frombuffer(body, dtype, offset=stream.tell())
+        return array.reshape(shape, order="F" if fortran else "C")
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadRequest(f"The body is not a NumPy array: {error!s:.300}.") from None
+
+
+def decode_text(body: bytes, charset: str) -> Rows:
+    """Read the whole body as one text."""
+    return [text_from(body, charset).rstrip("\r\n")]
+
+
+NPY_HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+DECODERS: dict[str, Callable[[bytes, str], Rows]] = {
+    CSV: decode_csv,
+    JSON: decode_json,
+    JSON_LINES: decode_json_lines,
+    NPY: decode_npy,
+    TEXT: decode_text,
+}

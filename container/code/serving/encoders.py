@@ -1,0 +1,93 @@
+"""Predictions as bodies of the media types that need no code."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from serving.errors import ModelFailed
+from serving.media_types import CSV, JSON, JSON_LINES, NPY
+
+
+def encode(prediction: Any, media_type: str) -> bytes:
+    """
+    Return the prediction as a body of *media_type*.
+
+    Args:
+        prediction: array, DataFrame, SciPy sparse matrix or list, one entry for each row.
+    """
+    if not hasattr(prediction, "tolist") and hasattr(prediction, "toarray"):  # SciPy sparse
+        prediction = prediction.toarray()
+    return ENCODERS[media_type](prediction)
+
+
+def values_of(prediction: Any) -> Any:
+    """Return the prediction as plain lists, numbers and strings."""
+    if hasattr(prediction, "to_numpy"):  # DataFrame, Series
+        prediction = prediction.to_numpy()
+    return prediction.tolist() if hasattr(prediction, "tolist") else prediction
+
+
+def encode_csv(prediction: Any) -> bytes:
+    """Write one line a row, with numbers in the shortest form that reads back the same."""
+    values = values_of(prediction)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        row if isinstance(row, list | tuple) else (row,) for row in each(values)
+    )
+    return text.getvalue().encode()
+
+
+def encode_json(prediction: Any) -> bytes:
+    """Write the predictions as one JSON value."""
+    return dump_json(values_of(prediction)).encode()
+
+
+def encode_json_lines(prediction: Any) -> bytes:
+    """Write one JSON value a line."""
+    return "".join(f"{dump_json(row)}\n" for row in each(values_of(prediction))).encode()
+
+
+def encode_npy(prediction: Any) -> bytes:
+    """Write what `numpy.save` writes, without pickling."""
+    stream = io.BytesIO()
+    try:
+        np.save(stream, np.asarray(prediction), allow_pickle=False)
+    except ValueError:
+        raise ModelFailed("The prediction is no plain array and cannot be sent as application/x-npy.") from None
+    return stream.getvalue()
+
+
+def each(values: Any) -> Iterable[Any]:
+    """Return the rows of a prediction; a lone value is one row."""
+    return values if isinstance(values, list | tuple) else [values]
+
+
+def dump_json(value: Any) -> str:
+    """Write JSON; NaN and infinities, for which JSON has no word, become null."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except ValueError:
+        return json.dumps(without_nan(value), ensure_ascii=False)
+    except TypeError as error:
+        raise ModelFailed(f"The prediction cannot be written as JSON: {error!s:.200}.") from None
+
+
+def without_nan(value: Any) -> Any:
+    """Return *value* with every float that is not finite replaced by None."""
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+ENCODERS: dict[str, Callable[[Any], bytes]] = {
+    JSON: encode_json,
+    CSV: encode_csv,
+    JSON_LINES: encode_json_lines,
+    NPY: encode_npy,
+}

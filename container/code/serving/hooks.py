@@ -1,0 +1,159 @@
+"""The user's `code/inference.py`: found, imported, and each of its hooks checked before the first request."""
+
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from serving.errors import StartError
+
+# The parameters are those of AWS's toolkits; each hook may take a `context` after them.
+PARAMETERS = {
+    "model_fn": ("model_dir",),
+    "input_fn": ("input_data", "content_type"),
+    "predict_fn": ("input_object", "model"),
+    "output_fn": ("prediction", "accept"),
+    "transform_fn": ("model", "input_data", "content_type", "accept"),
+}
+MODULE_NAME = "inference"
+
+Hook = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The functions that `inference.py` defines; each is called with a trailing context, wanted or not."""
+
+    model_fn: Hook | None = None
+    input_fn: Hook | None = None
+    predict_fn: Hook | None = None
+    output_fn: Hook | None = None
+    transform_fn: Hook | None = None
+
+
+def load_hooks(code_dir: Path, program: str) -> Hooks:
+    """
+    Import `code_dir/program` and return its hooks; no hooks when there is no such file.
+
+    Raises:
+        StartError: for a name collision, a syntax error, an exception on import, or a hook that cannot be called.
+    """
+    path = code_dir / program
+    if not path.is_file():
+        refuse_code_without_program(path)
+        return Hooks()
+    refuse_collisions(code_dir)
+    module = import_program(path)
+    hooks = {name: checked_hook(module, name, path) for name in PARAMETERS if hasattr(module, name)}
+    refuse_two_ways(hooks, path)
+    return Hooks(**hooks)
+
+
+def refuse_code_without_program(path: Path) -> None:
+    """Refuse Python files that nothing would ever import: the program has another name, or lies elsewhere."""
+    others = sorted(other.name for other in path.parent.glob("*.py"))
+    if others:
+        raise StartError(
+            f"Looked for {path}, found {', '.join(others)} beside it. Rename the file with the hooks to "
+            f"{path.name}, or name it with SAGEMAKER_PROGRAM."
+        )
+
+
+def refuse_collisions(code_dir: Path) -> None:
+    """Refuse modules in `code/` that would hide, or be hidden by, a module that is already in use."""
+    for path in sorted(code_dir.iterdir()):
+        module = path.suffix == ".py" or (path / "__init__.py").is_file()
+        taken = path.stem in sys.stdlib_module_names or is_loaded_from_elsewhere(path)
+        if module and taken:
+            raise StartError(
+                f"{path} has the name of a module that the server itself uses ({path.stem}): one would hide "
+                "the other. Rename the file, and what imports it."
+            )
+
+
+def is_loaded_from_elsewhere(path: Path) -> bool:
+    """Tell whether a module of the path's name is already imported from another place."""
+    loaded = sys.modules.get(path.stem)
+    if loaded is None:
+        return False
+    folder = Path(getattr(loaded, "__file__", None) or "/").resolve().parent
+    return folder not in (path.parent.resolve(), path.resolve())
+
+
+def import_program(path: Path) -> ModuleType:
+    """Import the file as the module `inference`, with its folder first on the search path."""
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
+    if spec is None or spec.loader is None:
+        raise StartError(f"{path} is not a Python file. Name one with SAGEMAKER_PROGRAM.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE_NAME] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise StartError(f"{error.filename}, line {error.lineno}: syntax error: {error.msg}.") from error
+    except ImportError as error:
+        raise StartError(import_failure(path, error)) from error
+    except Exception as error:
+        raise StartError(f"{where(error, path)} raised on import: {described(error)}") from error
+    return module
+
+
+def import_failure(path: Path, error: ImportError) -> str:
+    """Return the message for an import that failed inside the user's code."""
+    return (
+        f"{where(error, path)} cannot import {error.name or 'a name'}: {error}. If it is a package, list it in "
+        f"{path.parent / 'requirements.txt'} and build the image with the model (nothing is installed at start)."
+    )
+
+
+def where(error: BaseException, path: Path) -> str:
+    """Return the last place in the user's own code that the exception passed through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename.startswith(str(path.parent))]
+    return f"{own[-1].filename}, line {own[-1].lineno}:" if own else f"{path}"
+
+
+def described(error: BaseException) -> str:
+    """Return the exception's type and message on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def checked_hook(module: ModuleType, name: str, path: Path) -> Hook:
+    """Return the hook so that it can be called with a trailing context; raise `StartError` if it cannot be."""
+    hook: Hook = getattr(module, name)
+    expected = f"{name}({', '.join(PARAMETERS[name])}), with or without a last parameter for the context"
+    if not callable(hook):
+        raise StartError(f"{path}: {name} is of type {type(hook).__name__}, not a function. Expected {expected}.")
+    count = len(PARAMETERS[name])
+    if accepts(hook, count + 1):
+        return hook
+    if accepts(hook, count):
+        return lambda *arguments: hook(*arguments[:-1])
+    raise StartError(f"{path}: {name}{inspect.signature(hook)} has the wrong parameters. Expected {expected}.")
+
+
+def accepts(hook: Hook, count: int) -> bool:
+    """Tell whether *hook* can be called with *count* positional arguments."""
+    try:
+        inspect.signature(hook).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # a built-in without a signature: find out at the first sample
+        return count in (len(parameters) for parameters in PARAMETERS.values())
+    return True
+
+
+def refuse_two_ways(hooks: dict[str, Hook], path: Path) -> None:
+    """Refuse `transform_fn` beside the hooks that it replaces, as AWS's toolkits do."""
+    rivals = [name for name in ("input_fn", "predict_fn", "output_fn") if name in hooks]
+    if "transform_fn" in hooks and rivals:
+        raise StartError(
+            f"{path} defines transform_fn and {', '.join(rivals)}. Keep transform_fn, or the others: it replaces them."
+        )

@@ -1,0 +1,157 @@
+"""`serve`: start nginx and gunicorn, keep the health verdict, stop in order, and end with an honest status."""
+
+import argparse
+import logging.config
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from serving import logs, status
+from serving.errors import StartError
+from serving.health import HealthVerdict
+from serving.nginx import write_configuration
+from serving.plan import available_cpus, make_plan
+from serving.processes import child_environment, gunicorn_command, nginx_command, reap, start
+from serving.settings import Settings
+from serving.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Serve until told to stop, or check that we could; return the exit status."""
+    options = parse(arguments)
+    try:
+        settings = Settings.from_environment(environ)
+        logging.config.dictConfig(logs.configuration(settings.log_level))
+        require_nginx()
+        with tempfile.TemporaryDirectory(prefix="serving-", ignore_cleanup_errors=True) as run_dir:
+            if options.check:
+                return check(settings, Path(run_dir))
+            return serve(settings, Path(run_dir), environ)
+    except StartError as error:
+        logging.config.dictConfig(logs.configuration(logging.INFO))
+        log.critical("cannot start: %s", error)
+        return 1
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="serve", description="Serve the model folder on SageMaker's port until SIGTERM."
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="load the model, if there is one, replay its samples, and exit"
+    )
+    return parser.parse_args(arguments)
+
+
+def serve(settings: Settings, run_dir: Path, environ: Mapping[str, str]) -> int:
+    """Start the two children and return the status that they end with."""
+    notes = SignalNotes()  # before the children: a SIGTERM during their start must not be lost
+    require_free_port(settings.port)
+    plan = make_plan(settings, available_cpus())
+    log.info("starting", extra={"plan": vars(plan), "port": settings.port, "model_dir": str(settings.model_dir)})
+    verdict = HealthVerdict(run_dir)
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    children = child_environment(environ, settings, run_dir, writer)
+    nginx = start("nginx", nginx_command(write_configuration(settings, run_dir)), children, writer)
+    gunicorn = start("gunicorn", gunicorn_command(), children, writer)
+    supervisor = Supervisor(nginx, gunicorn, verdict, settings.startup_timeout, time.monotonic)
+    return watch(supervisor, notes, reader)
+
+
+def watch(supervisor: Supervisor, notes: "SignalNotes", status_reader: int) -> int:
+    """Feed the supervisor with events until everything has ended."""
+    selector = selectors.DefaultSelector()
+    selector.register(notes.reader, selectors.EVENT_READ)
+    selector.register(status_reader, selectors.EVENT_READ)
+    while supervisor.exit_status is None:
+        selector.select(supervisor.seconds_left)
+        for event, pid in status.events_in(read_available(status_reader)):
+            supervisor.on_status(event, pid)
+        for number in notes.take():
+            supervisor.on_signal(number)
+        for pid, exit_status in reap():
+            supervisor.on_exit(pid, exit_status)
+        if supervisor.seconds_left == 0:
+            supervisor.on_deadline()
+    return supervisor.exit_status
+
+
+class SignalNotes:
+    """Signals, noted by a handler that does nothing else; the reader wakes the main loop, for SIGCHLD too."""
+
+    def __init__(self) -> None:
+        """Begin to take notes."""
+        self._notes: list[int] = []
+        self.reader, self._writer = socket.socketpair()
+        self.reader.setblocking(False)
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: self._notes.append(number))
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+
+    def take(self) -> list[int]:
+        """Return the signals since the last call, and rearm the reader."""
+        read_available(self.reader.fileno())
+        notes, self._notes = self._notes, []
+        return notes
+
+
+def read_available(fd: int) -> bytes:
+    """Return what can be read without waiting."""
+    try:
+        return os.read(fd, 65536)
+    except BlockingIOError:
+        return b""
+
+
+def require_nginx() -> None:
+    """Raise `StartError` when there is no nginx to start."""
+    if shutil.which("nginx") is None:
+        raise StartError("No nginx: looked for it on PATH. Install Debian's package nginx, or use the image.")
+
+
+def require_free_port(port: int) -> None:
+    """Raise `StartError` when the port is taken, before minutes are spent on loading the model."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("0.0.0.0", port))
+        except OSError as error:
+            raise StartError(
+                f"Cannot listen on port {port}: {error.strerror}. Stop what does, or choose another."
+            ) from None
+
+
+def check(settings: Settings, run_dir: Path) -> int:
+    """Test nginx's configuration and, where there is a model, load it and replay its samples in this process."""
+    configuration = write_configuration(settings, run_dir)
+    tested = subprocess.run([*nginx_command(configuration), "-t"], capture_output=True, text=True, check=False)
+    if tested.returncode:
+        raise StartError(f"nginx refuses its configuration: {tested.stderr.strip()}")
+    if not settings.model_dir.exists():
+        log.info("checked; there is no model folder yet", extra={"looked_for": str(settings.model_dir)})
+        return 0
+    from serving.loading import load_model
+    from serving.samples import find_samples, replay
+
+    samples = find_samples(settings.model_dir)
+    replay(load_model(settings), samples)
+    log.info("checked; the model answers its samples", extra={"samples": len(samples)})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,58 @@
+"""From a model folder to a model that can answer."""
+
+import logging
+from typing import Any
+
+from serving.errors import StartError
+from serving.hooks import Hooks, described, load_hooks, where
+from serving.inference import Context
+from serving.manifest import Manifest, read_manifest, verify_files, version_differences
+from serving.media_types import DEFAULT
+from serving.model import Model, default_predict
+from serving.model_folder import load_without_code, require_folder
+from serving.schema import schema_of
+from serving.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def load_model(settings: Settings) -> Model:
+    """Load the model in the settings' folder; raise `StartError` saying what is wrong with it."""
+    require_folder(settings.model_dir)
+    manifest = read_manifest(settings.model_dir)
+    verify_files(manifest, settings.model_dir)
+    report_versions(manifest)
+    hooks = load_hooks(settings.code_dir, settings.program)
+    loaded = load_object(hooks, manifest, settings)
+    if not hooks.predict_fn and not hooks.transform_fn:
+        default_predict(loaded)  # raises now rather than at the first request
+    return Model(
+        loaded=loaded,
+        hooks=hooks,
+        schema=schema_of(manifest, loaded),
+        accept=settings.default_accept or manifest.output.get("accept", DEFAULT),
+        model_dir=settings.model_dir,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def report_versions(manifest: Manifest) -> None:
+    """Warn of libraries whose versions differ from those that wrote the model; its samples decide."""
+    if differences := version_differences(manifest):
+        log.warning("library versions differ from the manifest's", extra={"differences": differences})
+
+
+def load_object(hooks: Hooks, manifest: Manifest, settings: Settings) -> Any:
+    """Return what the user's `model_fn` returns, or the only model file in the folder."""
+    if not hooks.model_fn:
+        return load_without_code(settings.model_dir, manifest)
+    path = settings.code_dir / settings.program
+    try:
+        loaded = hooks.model_fn(str(settings.model_dir), Context(str(settings.model_dir)))
+    except StartError:
+        raise
+    except Exception as error:
+        raise StartError(f"{where(error, path)} model_fn failed: {described(error)}") from error
+    if loaded is None:
+        raise StartError(f"{path}: model_fn returned None. Return the loaded model.")
+    return loaded

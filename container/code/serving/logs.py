@@ -1,0 +1,41 @@
+"""Logs: one JSON object a line on stderr, from every process; never a request's body or a prediction."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Write a record's time, level, logger and message, then whatever was passed as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update((key, value) for key, value in vars(record).items() if key not in STANDARD)
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def configuration(log_level: int) -> dict[str, Any]:
+    """Return the logging configuration, as `logging.config.dictConfig` and gunicorn's `logconfig_dict` take it."""
+    stderr = {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "json"}
+    ours = {"level": log_level, "handlers": ["stderr"], "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JsonFormatter}},
+        "handlers": {"stderr": stderr},
+        "root": {"level": log_level, "handlers": ["stderr"]},
+        # gunicorn has its own idea of these two unless they are named
+        "loggers": {"gunicorn.error": ours, "gunicorn.access": {**ours, "level": logging.CRITICAL}},
+    }

@@ -1,0 +1,134 @@
+"""The model folder's manifest: what its files are, which libraries wrote them, and what goes in and out.
+
+`python -m serving.manifest FOLDER [LIBRARY ...]` writes it, keeping the `input` and `output` that are there.
+"""
+
+import argparse
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from serving.errors import StartError
+
+FILE_NAME = "manifest.json"
+NOT_HASHED = {"code", "samples", "__pycache__"}  # written by people, and read by them when they change
+DEFAULT_LIBRARIES = ("scikit-learn", "numpy", "pandas", "joblib", "xgboost-cpu")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` says; an absent file is an empty manifest."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    input: Mapping[str, Any] = field(default_factory=dict)
+    output: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_manifest(model_dir: Path) -> Manifest:
+    """Read *model_dir*'s manifest; raise `StartError` when it is not one."""
+    path = model_dir / FILE_NAME
+    if not path.is_file():
+        return Manifest()
+    try:
+        content = json.loads(path.read_text())
+        parts = {key: dict(content.get(key, {})) for key in ("files", "libraries", "input", "output")}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StartError(
+            f"{path} is not a manifest: {error}. Write it anew with `make manifest MODEL={model_dir}`."
+        ) from None
+    return Manifest(**parts)
+
+
+def verify_files(manifest: Manifest, model_dir: Path) -> None:
+    """Raise `StartError` unless every file of the manifest is there with the hash it had."""
+    for name, expected in manifest.files.items():
+        path = model_dir / name
+        found = file_hash(path) if path.is_file() else "no such file"
+        if found != expected:
+            raise StartError(
+                f"{path} is not the file that {FILE_NAME} describes: expected {expected}, found {found}. "
+                f"Restore the file, or accept it with `make manifest MODEL={model_dir}`."
+            )
+
+
+def version_differences(manifest: Manifest) -> list[str]:
+    """Return a phrase for each library whose version here is not the one that wrote the model."""
+    return [
+        f"{name} {installed_version(name) or 'is missing'} here, {expected} in {FILE_NAME}"
+        for name, expected in manifest.libraries.items()
+        if installed_version(name) != expected and name != "python"
+    ]
+
+
+def installed_version(name: str) -> str | None:
+    """Return the version of the distribution *name*, None when it is not installed."""
+    if name == "python":
+        return platform.python_version()
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def write_manifest(
+    model_dir: Path,
+    *,
+    libraries: Sequence[str],
+    input: Mapping[str, Any] | None = None,  # noqa: A002 - the manifest's own word
+    output: Mapping[str, Any] | None = None,
+) -> Path:
+    """
+    Write `manifest.json` for the files in *model_dir* and return its path.
+
+    Args:
+        libraries: distributions whose installed versions are recorded, such as `scikit-learn`.
+        input: the schema of a request, as in docs/writing-a-model.md; None leaves it to the model.
+        output: `{"accept": media type}`, the answer's default type.
+    """
+    versions = {name: installed_version(name) for name in ("python", *libraries)}
+    content = {
+        "files": {str(path.relative_to(model_dir)): file_hash(path) for path in model_files(model_dir)},
+        "libraries": {name: version for name, version in versions.items() if version},
+        "input": dict(input or {}),
+        "output": dict(output or {}),
+    }
+    path = model_dir / FILE_NAME
+    path.write_text(json.dumps({key: part for key, part in content.items() if part}, indent=2) + "\n")
+    return path
+
+
+def model_files(model_dir: Path) -> Iterator[Path]:
+    """Yield the files that are the model: not its code, samples, notes or training program."""
+    for path in sorted(model_dir.rglob("*")):
+        parts = path.relative_to(model_dir).parts
+        ours = path.name == FILE_NAME or path.suffix in (".md", ".py") or path.name.startswith(".")
+        if path.is_file() and not ours and not NOT_HASHED & set(parts):
+            yield path
+
+
+def file_hash(path: Path) -> str:
+    """Return `sha256:` and the digest of the file's bytes."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def main() -> None:
+    """Write the manifest of the folder that the command line names, and print its path."""
+    parser = argparse.ArgumentParser(prog="python -m serving.manifest", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the model folder")
+    parser.add_argument("library", nargs="*", default=DEFAULT_LIBRARIES, help="recorded with its version")
+    arguments = parser.parse_args()
+    if not arguments.folder.is_dir():
+        parser.error(f"{arguments.folder} is not a folder")
+    before = read_manifest(arguments.folder)
+    print(write_manifest(arguments.folder, libraries=arguments.library, input=before.input, output=before.output))
+
+
+if __name__ == "__main__":
+    main()

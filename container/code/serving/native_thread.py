@@ -1,0 +1,76 @@
+"""
+The one native thread in which a worker runs its model, so that the gevent hub stays free to read and to answer.
+
+This is the seam for batching: whoever runs the model decides what runs next.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import gevent
+from gevent.threadpool import ThreadPool
+from threadpoolctl import threadpool_limits
+
+from serving.errors import DeadlineExceeded
+
+# How often a thread that computes in Python lets the hub run; the default, 5 ms, is felt in every answer.
+SWITCH_INTERVAL = 0.001
+
+Result = TypeVar("Result")
+
+
+class Outcome(NamedTuple):
+    """What a call returned, or raised."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+class NativeThread:
+    """Runs calls one after the other in a thread of its own; the calling greenlet waits without blocking the hub."""
+
+    def __init__(self, threads: int, clock: Callable[[], float] = time.monotonic):
+        """Start the thread; the native libraries may use *threads* processors in it."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        self._clock = clock
+        self._pool = ThreadPool(1)
+        self._busy_since: float | None = None
+        # OpenMP keeps its number of threads per thread: it has to be raised in the one that runs the model.
+        self._pool.apply(threadpool_limits, (threads,))
+
+    def run(self, call: Callable[[], Result], timeout: float) -> Result:
+        """
+        Return what *call* returns, or raise what it raises.
+
+        Raises:
+            DeadlineExceeded: after *timeout* seconds. A call that had not begun never will.
+        """
+        with gevent.Timeout(timeout, DeadlineExceeded(late_message(timeout))):
+            outcome: Outcome = self._pool.apply(self._attempt, (call,))
+        if outcome.error:
+            raise outcome.error
+        return outcome.value  # type: ignore[no-any-return]
+
+    def busy_seconds(self) -> float:
+        """Return for how long the present call has been running, 0 when there is none."""
+        since = self._busy_since
+        return 0.0 if since is None else self._clock() - since
+
+    def _attempt(self, call: Callable[[], Any]) -> Outcome:
+        self._busy_since = self._clock()
+        try:
+            return Outcome(value=call())
+        except BaseException as error:  # SystemExit too: a hook must not take the thread with it
+            return Outcome(error=error)
+        finally:
+            self._busy_since = None
+
+
+def late_message(timeout: float) -> str:
+    """Return what a caller is told whose answer did not come in time."""
+    return (
+        f"The model did not answer within {timeout:g} s. Send smaller requests, or use an asynchronous endpoint "
+        "with a higher SAGEMAKER_MODEL_SERVER_TIMEOUT."
+    )

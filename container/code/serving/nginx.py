@@ -1,0 +1,62 @@
+"""The door: nginx's configuration, written from the template for this start."""
+
+import json
+import os
+from pathlib import Path
+from string import Template
+
+from serving.settings import Settings
+
+TEMPLATE = Path(__file__).parent.parent / "nginx.conf.template"
+SOCKET_NAME = "gunicorn.sock"
+DRAIN_SECONDS = 22  # nginx lets go of clients that are slower; SageMaker kills 30 s after SIGTERM
+PROXY_MARGIN = 10  # seconds: the application's own 504 always comes first
+
+
+class NginxTemplate(Template):
+    """A template whose placeholders, `%{NAME}`, leave nginx's own `$variables` alone."""
+
+    delimiter = "%"
+    pattern = r"""
+    %(?:(?P<escaped>%%)|(?P<named>(?!))|\{(?P<braced>[A-Z_]+)\}|(?P<invalid>(?!)))
+    """  # type: ignore[assignment]
+
+
+def render(settings: Settings, run_dir: Path, template: Path = TEMPLATE) -> str:
+    """Return nginx's configuration; raise `KeyError` for a placeholder that has no value."""
+    return NginxTemplate(template.read_text()).substitute(
+        USER="user root;" if os.geteuid() == 0 else "",
+        PORT=settings.port,
+        RUN_DIR=run_dir,
+        SOCKET=run_dir / SOCKET_NAME,
+        MAX_BODY_BYTES=settings.max_body_bytes or 0,
+        PROXY_TIMEOUT=settings.timeout + PROXY_MARGIN,
+        DRAIN_SECONDS=DRAIN_SECONDS,
+        **{f"ERROR_{code.upper()}": body for code, body in error_bodies(settings).items()},
+    )
+
+
+def error_bodies(settings: Settings) -> dict[str, str]:
+    """Return the JSON bodies of the errors that nginx itself answers, in the application's form."""
+    limit = f"{(settings.max_body_bytes or 0) / 1024**2:.1f} MB"
+    messages = {
+        "bad_request": "The request is not valid HTTP.",
+        "payload_too_large": f"The body is larger than {limit}, the limit of this server.",
+        "headers_too_large": "The request line or a header is too large.",
+        "request_timeout": "The request did not arrive in time.",
+        "unavailable": "The model is starting, restarting or overloaded; GET /ping says more. Try again.",
+        "deadline_exceeded": "The model did not answer in time.",
+    }
+    return {code: body(code, message) for code, message in messages.items()}
+
+
+def body(code: str, message: str) -> str:
+    """Return an error body in which nginx fills in the request id."""
+    return json.dumps({"error": {"code": code, "message": message, "request_id": "$answer_id"}})
+
+
+def write_configuration(settings: Settings, run_dir: Path) -> Path:
+    """Write nginx's configuration into *run_dir* and return its path."""
+    path = run_dir / "nginx.conf"
+    path.write_text(render(settings, run_dir))
+    return path

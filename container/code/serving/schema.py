@@ -1,0 +1,155 @@
+"""What a model takes in: named columns, a matrix, or texts; and the assembly of decoded rows into that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from serving.cells import column_of, matrix_of, text_of
+from serving.errors import BadRequest, StartError
+from serving.manifest import FILE_NAME, Manifest
+
+Rows = Sequence[Any] | NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A named column; `numeric` is None where only the values can tell."""
+
+    name: str
+    numeric: bool | None
+
+
+@dataclass(frozen=True)
+class InputSchema:
+    """
+    The shape of a request.
+
+    Attributes:
+        kind: `table` (a DataFrame with these columns), `matrix` (floats) or `text` (a list of strings).
+        columns: the columns of a table, in order.
+        width: the number of columns, None when any number will do.
+        label: the name of a last column that a caller may send along and that is dropped.
+    """
+
+    kind: Literal["table", "matrix", "text"]
+    columns: tuple[Column, ...] = ()
+    width: int | None = None
+    label: str | None = None
+
+    def assemble(self, rows: Rows) -> Any:
+        """
+        Turn decoded *rows* into the model's input.
+
+        Returns:
+            DataFrame (rows, columns), float64 array (rows, columns) or list of strings.
+
+        Raises:
+            BadRequest: naming the row and column that do not fit.
+        """
+        if len(rows) == 0:
+            raise BadRequest("The body holds no rows.")
+        if isinstance(rows, np.ndarray) and self.kind == "matrix":
+            return self.matrix_from(rows)
+        if self.kind == "text":
+            return [text_of(row, number) for number, row in enumerate(rows, 1)]
+        cells = [self.cells_of(row, number) for number, row in enumerate(rows, 1)]
+        if self.kind == "table":
+            return self.frame_of(cells)
+        self.refuse_ragged(cells)
+        return matrix_of(cells)
+
+    def cells_of(self, row: Any, number: int) -> Any:
+        """Return the row's cells in the order of the columns, without the label."""
+        if isinstance(row, Mapping):
+            row = row["features"] if set(row) == {"features"} else self.cells_by_name(row, number)
+        if not isinstance(row, list | tuple | np.ndarray):
+            raise BadRequest(f"Row {number} is not a list of values{self.or_an_object()}.")
+        if self.width is None or len(row) == self.width:
+            return row
+        if self.label is not None and len(row) == self.width + 1:
+            return row[:-1]
+        also = f" (or {self.width + 1} with {self.label!r} as the last)" if self.label else ""
+        raise BadRequest(f"Row {number} has {len(row)} columns; the model takes {self.width}{also}.")
+
+    def cells_by_name(self, record: Mapping[str, Any], number: int) -> list[Any]:
+        """Return the cells of a record such as `{"sex": "M", ...}`."""
+        if not self.columns:
+            raise BadRequest(f"Row {number} is an object, but the model's columns have no names: send lists.")
+        names = [column.name for column in self.columns]
+        if missing := [name for name in names if name not in record]:
+            raise BadRequest(f"Row {number} has no column {', '.join(map(repr, missing))}.")
+        if unknown := set(record) - set(names) - {self.label}:
+            names_list = ", ".join(map(repr, names))
+            raise BadRequest(f"Row {number} has {len(unknown)} unknown column(s); the model takes {names_list}.")
+        return [record[name] for name in names]
+
+    def or_an_object(self) -> str:
+        """Return what else a row may be, for messages."""
+        return " or an object with column names" if self.columns else ""
+
+    def frame_of(self, cells: list[Sequence[Any]]) -> pd.DataFrame:
+        """Return the DataFrame (rows, columns) that the model was fitted on."""
+        by_column = zip(self.columns, zip(*cells, strict=True), strict=True)
+        return pd.DataFrame(
+            {column.name: column_of(values, column.name, column.numeric) for column, values in by_column}, copy=False
+        )
+
+    def matrix_from(self, array: NDArray[Any]) -> NDArray[np.float64]:
+        """Return an array (rows, columns) as float64, without the label; no cell is looked at."""
+        width = len(self.cells_of(array[0], 1))
+        return np.asarray(array[:, :width], dtype=np.float64)
+
+    def refuse_ragged(self, cells: list[Sequence[Any]]) -> None:
+        """Raise `BadRequest` when rows differ in length, which only a matrix of any width can have."""
+        for number, row in enumerate(cells, 1):
+            if len(row) != len(cells[0]):
+                raise BadRequest(f"Row {number} has {len(row)} columns; row 1 has {len(cells[0])}.")
+
+
+def schema_of(manifest: Manifest, model: Any) -> InputSchema:
+    """Return the manifest's input schema, or else what the fitted *model* says of itself."""
+    if manifest.input:
+        return schema_from_manifest(manifest)
+    if (names := getattr(model, "feature_names_in_", None)) is not None:
+        columns = tuple(Column(str(name), None) for name in names)
+        return InputSchema("table", columns, len(columns))
+    if takes_text(model):
+        return InputSchema("text")
+    return InputSchema("matrix", width=matrix_width(model))
+
+
+def schema_from_manifest(manifest: Manifest) -> InputSchema:
+    """Return the schema that the manifest spells out."""
+    kind = manifest.input.get("type", "table")
+    label = manifest.input.get("label")
+    try:
+        columns = tuple(
+            Column(column["name"], {"number": True, "string": False}[column["type"]])
+            for column in manifest.input.get("columns", ())
+        )
+        if kind not in ("table", "matrix", "text"):
+            raise KeyError(kind)
+    except (KeyError, TypeError) as problem:
+        raise StartError(
+            f"{FILE_NAME} describes an input that does not exist: {problem}. Use type table, matrix or text, "
+            'and columns as {"name": ..., "type": "number" or "string"}.'
+        ) from None
+    return InputSchema(kind, columns, len(columns) or None, label)
+
+
+def takes_text(model: Any) -> bool:
+    """Tell whether the model is a text vectorizer, or a scikit-learn pipeline that begins with one."""
+    steps = getattr(model, "steps", None)
+    return hasattr(steps[0][1] if steps else model, "build_analyzer")
+
+
+def matrix_width(model: Any) -> int | None:
+    """Return how many columns the model was fitted on, if it says so."""
+    if callable(num_features := getattr(model, "num_features", None)):  # xgboost.Booster
+        return int(num_features())
+    width = getattr(model, "n_features_in_", None)
+    return None if width is None else int(width)

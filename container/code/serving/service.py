@@ -1,0 +1,90 @@
+"""The model's life in gunicorn: loaded and proved before the fork, started in each worker, asked by each request."""
+
+import gc
+import logging
+import time
+from collections.abc import Callable
+
+from serving.canary import Proof, prove_fork
+from serving.errors import NotReady
+from serving.inference import InferenceRequest, InferenceResponse
+from serving.model import Model
+from serving.native_thread import NativeThread
+from serving.plan import Plan
+from serving.samples import Sample, find_samples, replay
+from serving.settings import Settings
+
+ANSWER_MARGIN = 1.0  # seconds: our own 504 has to be out before the platform stops waiting
+
+log = logging.getLogger(__name__)
+
+
+class ModelService:
+    """One model and the thread that runs it. `prepare` in the arbiter, `start` in each worker, then `answer`."""
+
+    def __init__(self, settings: Settings, plan: Plan, load: Callable[[Settings], Model]):
+        """Take what is needed to load the model; nothing happens yet."""
+        self._settings = settings
+        self._plan = plan
+        self._load = load
+        self._samples: list[Sample] = []
+        self._model: Model | None = None
+        self._thread: NativeThread | None = None
+
+    def prepare(self) -> None:
+        """Load the model before the fork, so that the workers share its memory, if that is proved to work."""
+        began = time.monotonic()
+        model = self._load(self._settings)
+        self._samples = find_samples(self._settings.model_dir)
+        loaded = time.monotonic()
+        proof = self.prove(model)
+        log.info(
+            "model loaded",
+            extra={
+                "load_seconds": round(loaded - began, 3),
+                "proof_seconds": round(time.monotonic() - loaded, 3),
+                "samples": len(self._samples),
+                "loaded_per": "container" if proof.shared else "worker",
+                "reason": proof.reason,
+            },
+        )
+        if proof.shared:
+            self._model = model
+            gc.collect()
+            gc.freeze()  # the collector would touch, and so copy, every shared page in every worker
+
+    def prove(self, model: Model) -> Proof:
+        """Return whether the workers may share *model*; without samples nothing is proved."""
+        if not self._samples:
+            return Proof(False, "there are no samples/ to prove that the model survives a fork")
+        return prove_fork(lambda: replay(model, self._samples), self._settings.canary_timeout)
+
+    def start(self) -> None:
+        """Make this worker ready: load the model if it is not shared, and warm it up with its samples."""
+        thread = NativeThread(self._plan.threads)
+        model = self._model or thread.run(lambda: self._load(self._settings), self._settings.startup_timeout)
+        thread.run(lambda: replay(model, self._samples), self._settings.startup_timeout)
+        self._model, self._thread = model, thread
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether this worker has a warm model."""
+        return self._thread is not None
+
+    @property
+    def stuck(self) -> bool:
+        """Tell whether a call has been running for longer than anybody waits for it: busy is healthy, stuck is not."""
+        return self._thread is not None and self._thread.busy_seconds() > self._settings.timeout
+
+    def answer(self, request: InferenceRequest) -> InferenceResponse:
+        """
+        Return the model's answer.
+
+        Raises:
+            RequestError: saying what went wrong, and whose fault it is.
+        """
+        model, thread = self._model, self._thread
+        if model is None or thread is None:
+            raise NotReady("The model is not loaded in this process.")
+        model.negotiate(request)  # a 406 costs the model nothing
+        return thread.run(lambda: model.transform(request), self._settings.timeout - ANSWER_MARGIN)

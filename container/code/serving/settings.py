@@ -1,0 +1,169 @@
+"""Every environment variable that the server reads, read once, here, into one immutable object.
+
+Names are SageMaker's own, or those of AWS's toolkits and samples; `SERVING_*` is ours. Where a variable has
+several spellings the first one wins. `docs/settings.md` lists them; a test compares the two.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serving.errors import StartError
+from serving.variables import Variable, boolean, level, port_number, whole_number
+
+MOUNTED_MODEL = Path("/opt/ml/model")  # where SageMaker puts the artifact
+BAKED_MODEL = Path("/opt/program/model")  # where the image keeps one of its own; /opt/ml is the platform's
+MEGABYTE = 1024 * 1024
+BODY_SLACK = 64 * 1024  # the platform's limits leave room for framing; a body of exactly the limit must pass
+
+
+VARIABLES = {
+    "model_dir": Variable(
+        ("SM_MODEL_DIR",), Path, "`/opt/ml/model`, or the model baked into the image", "The model folder."
+    ),
+    "program": Variable(("SAGEMAKER_PROGRAM",), str, "`inference.py`", "The file with the hooks, inside `code/`."),
+    "code_dir": Variable(
+        ("SAGEMAKER_SUBMIT_DIRECTORY",),
+        Path,
+        "`code/` in the model folder",
+        "Where the hooks are, if that folder exists here; an `s3://` address is ignored.",
+    ),
+    "port": Variable(("SAGEMAKER_BIND_TO_PORT",), port_number, "8080", "The port to listen on, in place of 8080."),
+    "workers": Variable(
+        ("SAGEMAKER_MODEL_SERVER_WORKERS", "MODEL_SERVER_WORKERS"),
+        whole_number(1),
+        "the CPUs that the container may use",
+        "How many worker processes serve the model.",
+    ),
+    "timeout": Variable(
+        ("SAGEMAKER_MODEL_SERVER_TIMEOUT", "MODEL_SERVER_TIMEOUT"),
+        whole_number(2),
+        "60; 600 in batch transform",
+        "Seconds in which a request is answered, with 504 if need be.",
+    ),
+    "startup_timeout": Variable(
+        ("SAGEMAKER_STARTUP_TIMEOUT",),
+        whole_number(1),
+        "3600, the longest that SageMaker grants",
+        "Seconds after which a start that is not ready is given up.",
+    ),
+    "max_payload_mb": Variable(
+        ("SAGEMAKER_MAX_PAYLOAD_IN_MB",),
+        whole_number(0),
+        "25; 100 in batch transform",
+        "The largest request body, in MB; 0 is no limit.",
+    ),
+    "batch": Variable(("SAGEMAKER_BATCH",), boolean, "false", "Set by the platform in a batch transform job."),
+    "default_accept": Variable(
+        ("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",),
+        str,
+        "the manifest's `output.accept`, or `application/json`",
+        "The answer's media type when the caller accepts anything.",
+    ),
+    "log_level": Variable(
+        ("SAGEMAKER_CONTAINER_LOG_LEVEL",), level, "20", "The least level that is logged (20 = INFO)."
+    ),
+    "multi_model": Variable(
+        ("SAGEMAKER_MULTI_MODEL",),
+        boolean,
+        "false",
+        "Set by the platform for multi-model endpoints, which this server refuses to be part of.",
+    ),
+    "canary_timeout": Variable(
+        ("SERVING_CANARY_TIMEOUT",),
+        whole_number(1),
+        "30",
+        "Seconds that a forked copy of the model has for its samples before it counts as hung.",
+    ),
+    "run_dir": Variable(
+        ("SERVING_RUN_DIR",),
+        Path,
+        "a new folder under `TMPDIR`",
+        "The one folder that is written to. Set by `serve` for its children.",
+    ),
+    "status_fd": Variable(
+        ("SERVING_STATUS_FD",),
+        whole_number(0),
+        "none",
+        "The pipe on which gunicorn tells `serve` what its workers do. Set by `serve` for its children.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment, read and checked. Durations in seconds, sizes in bytes."""
+
+    model_dir: Path
+    program: str
+    code_dir: Path
+    port: int
+    workers: int | None
+    timeout: int
+    startup_timeout: int
+    max_body_bytes: int | None
+    default_accept: str | None
+    log_level: int
+    canary_timeout: int
+    run_dir: Path | None
+    status_fd: int | None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read *environ*; raise `StartError` naming the first variable that makes no sense."""
+        values = {key: read_variable(variable, environ) for key, variable in VARIABLES.items()}
+        refuse_multi_model(values.pop("multi_model"))
+        batch = bool(values.pop("batch"))
+        model_dir = (values.pop("model_dir") or default_model_dir()).absolute()
+        return cls(
+            model_dir=model_dir,
+            program=values.pop("program") or "inference.py",
+            code_dir=existing_folder(values.pop("code_dir")) or model_dir / "code",
+            port=values.pop("port") or 8080,
+            timeout=values.pop("timeout") or (600 if batch else 60),
+            startup_timeout=values.pop("startup_timeout") or 3600,
+            max_body_bytes=body_limit(values.pop("max_payload_mb"), batch),
+            log_level=values.pop("log_level") or logging.INFO,
+            canary_timeout=values.pop("canary_timeout") or 30,
+            **values,
+        )
+
+
+def read_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
+    """Return the value of the first spelling that is set and not empty, or None."""
+    for name in variable.names:
+        if text := environ.get(name, ""):
+            try:
+                return variable.read(text)
+            except ValueError as expected:
+                raise StartError(f"{name} is {text!r}; expected {expected}.") from None
+    return None
+
+
+def refuse_multi_model(multi_model: bool | None) -> None:
+    """Refuse to be one of many: the image does not carry the multi-models label either."""
+    if multi_model:
+        raise StartError(
+            "SAGEMAKER_MULTI_MODEL is true, but this server serves one model and has no /models routes. "
+            "Give each model its own endpoint or its own container in a pipeline."
+        )
+
+
+def default_model_dir() -> Path:
+    """Return SageMaker's folder, or the image's own where the platform mounted nothing."""
+    mounted = MOUNTED_MODEL.is_dir() and any(MOUNTED_MODEL.iterdir())
+    return BAKED_MODEL if BAKED_MODEL.is_dir() and not mounted else MOUNTED_MODEL
+
+
+def existing_folder(path: Path | None) -> Path | None:
+    """Return *path* if it is a folder on this machine."""
+    return path if path is not None and path.is_dir() else None
+
+
+def body_limit(megabytes: int | None, batch: bool) -> int | None:
+    """Return the largest body in bytes, None for no limit."""
+    if megabytes is None:
+        megabytes = 100 if batch else 25
+    return megabytes * MEGABYTE + BODY_SLACK if megabytes else None

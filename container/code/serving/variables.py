@@ -1,0 +1,49 @@
+"""How the text of an environment variable becomes a value; `settings` says which variables there are."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Variable(NamedTuple):
+    """One setting: its spellings, how its text is read, and what it means."""
+
+    names: tuple[str, ...]
+    read: Callable[[str], Any]
+    default: str
+    meaning: str
+
+
+def whole_number(minimum: int) -> Callable[[str], int]:
+    """Return a reader of integers that are at least *minimum*."""
+
+    def read(text: str) -> int:
+        if not text.strip().isdecimal() or int(text) < minimum:
+            raise ValueError(f"a whole number, at least {minimum}")
+        return int(text)
+
+    return read
+
+
+def port_number(text: str) -> int:
+    """Read a TCP port."""
+    if not text.strip().isdecimal() or not 1 <= int(text) <= 65535:
+        raise ValueError("a port between 1 and 65535")
+    return int(text)
+
+
+def boolean(text: str) -> bool:
+    """Read true or false in any case: the platform writes `true`, its local mode `True`."""
+    if text.strip().lower() not in ("true", "false", "1", "0"):
+        raise ValueError("true or false")
+    return text.strip().lower() in ("true", "1")
+
+
+def level(text: str) -> int:
+    """Read a logging level, as a number (SageMaker's way, 20 = INFO) or by name."""
+    known = logging.getLevelNamesMapping()
+    if text.strip().isdecimal():
+        return int(text)
+    if text.strip().upper() not in known:
+        raise ValueError("a number such as 20, or one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
+    return known[text.strip().upper()]

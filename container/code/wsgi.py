@@ -1,0 +1,25 @@
+"""The composition root: environment, logs, model, application. gunicorn imports it, before the fork; nothing else."""
+
+import logging
+import logging.config
+import os
+import sys
+
+from predictor import create_app
+from serving import logs, status
+from serving.errors import StartError
+from serving.loading import load_model
+from serving.plan import available_cpus, make_plan
+from serving.service import ModelService
+from serving.settings import Settings
+
+try:
+    settings = Settings.from_environment(os.environ)
+    logging.config.dictConfig(logs.configuration(settings.log_level))
+    status.announce(settings.status_fd, status.LOADING)
+    service = ModelService(settings, make_plan(settings, available_cpus()), load_model)
+    service.prepare()
+    app = create_app(service, max_body_bytes=settings.max_body_bytes)
+except StartError as error:
+    logging.getLogger(__name__).critical("cannot start: %s", error)
+    sys.exit(1)
