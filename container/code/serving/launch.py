@@ -136,7 +136,9 @@ def require_free_port(port: int) -> None:
 
 
 def check(settings: Settings, run_dir: Path) -> int:
-    """Test nginx's configuration and, where there is a model, load it and replay its samples in this process."""
+    """Test nginx, gunicorn's worker and, where there is a model, the model's answers to its samples."""
+    import serving.worker  # noqa: F401 - a package that is missing shows here, not in the first worker
+
     configuration = write_configuration(settings, run_dir)
     tested = subprocess.run([*nginx_command(configuration), "-t"], capture_output=True, text=True, check=False)
     if tested.returncode:

@@ -1,0 +1,40 @@
+# The verbs. Each calls a script that can be called by itself; `make help` lists them.
+
+MODEL ?= abalone
+PORT  ?= 8080
+
+SHELL := /usr/bin/env bash
+.DEFAULT_GOAL := help
+.PHONY: help serve predict test check format image manifest lock clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo; echo '  MODEL=name   a folder of models/ (default: abalone)'; echo '  PORT=number  where to listen (default: 8080)'
+
+serve: ## serve MODEL on PORT until Ctrl-C, in Docker or on this machine
+	@local_test/serve_local.sh $(MODEL) --port $(PORT)
+
+predict: ## send a sample of MODEL to the server on PORT
+	@local_test/predict.sh $(MODEL) --port $(PORT)
+
+test: ## run every test that this machine can run, and name those it cannot
+	@tests/run.sh
+
+check: ## lint and type-check everything
+	@tests/check.sh
+
+format: ## format the Python code
+	@. local_test/lib.sh && ensure_packages "$$ROOT/requirements-dev.txt" && .venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+image: ## build the image, with MODEL_IN_IMAGE=name baked into it if that is given
+	@docker build --file container/Dockerfile --tag sagemaker-byoc --build-arg MODEL=$(MODEL_IN_IMAGE) .
+
+manifest: ## write MODEL's manifest.json: file hashes and library versions
+	@. local_test/lib.sh && ensure_packages "$$ROOT/container/requirements.txt" \
+	  && PYTHONPATH=container/code .venv/bin/python -m serving.manifest "$$(model_folder $(MODEL))"
+
+lock: ## compile the .in files into locked requirements, with hashes
+	@tests/lock.sh
+
+clean: ## remove the virtual environment and the caches
+	@rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache

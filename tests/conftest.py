@@ -1,0 +1,45 @@
+"""Tests are sorted by what they need; what this machine lacks is skipped with the reason, or fails if REQUIRE_ALL=1."""
+
+import os
+import shutil
+import subprocess
+from functools import cache
+
+import pytest
+from server import IMAGE, ROOT
+
+NEEDS = {
+    "nginx": "nginx is not on PATH; as root on Debian, `make test` installs it",
+    "engine": "no Docker engine answers; as root on Debian, `.ci/start_engine && .ci/base_image` provides one",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for need, reason in NEEDS.items():
+            if item.get_closest_marker(need) and not available(need):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_sessionstart() -> None:
+    missing = [reason for need, reason in NEEDS.items() if not available(need)]
+    if os.environ.get("REQUIRE_ALL") == "1" and missing:
+        pytest.exit(f"REQUIRE_ALL=1, but {'; '.join(missing)}", returncode=1)
+
+
+@cache
+def available(need: str) -> bool:
+    if need == "nginx":
+        return shutil.which("nginx") is not None
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """The image, built from this checkout: minutes the first time, seconds from the builder's cache."""
+    arguments = ["--file", str(ROOT / "container" / "Dockerfile"), "--tag", IMAGE, str(ROOT)]
+    built = subprocess.run(["docker", "build", *arguments], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, f"the image does not build:\n{built.stdout[-3000:]}\n{built.stderr[-3000:]}"
+    return IMAGE

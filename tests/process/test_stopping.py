@@ -1,0 +1,148 @@
+"""SIGTERM, and the deaths that nobody asked for."""
+
+import json
+import os
+import signal
+
+import pytest
+import requests
+from process_helpers import in_background
+from server import descendants, until
+
+
+def busy(server, seconds, count):
+    """Start *count* requests of *seconds* each, and return them once the model is at work."""
+    requests_in_flight = in_background(lambda _: server.tell(sleep=seconds), *range(count))
+    until(lambda: all(future.running() for future in requests_in_flight), "the requests' start")
+    server.ping()
+    return requests_in_flight
+
+
+def in_flight(server, tmp_seconds=0.5):
+    import time
+
+    time.sleep(tmp_seconds)  # the only way to know that a request has reached the model is that it is not answered
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_requests_in_flight_are_answered_before_the_server_ends_with_0(serve, number):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    waiting = busy(server, 2, 4)
+    in_flight(server)
+    server.send(number)
+    assert server.exit_status() == 0
+    assert [future.result().status_code for future in waiting] == [200] * 4
+
+
+def test_new_connections_are_refused_while_the_server_drains(serve):
+    server = serve("obedient")
+    waiting = busy(server, 2, 1)
+    in_flight(server)
+    server.send(signal.SIGTERM)
+    until(lambda: server.logged("draining"), "the drain")
+
+    def refused():
+        try:
+            return server.ping().status_code == 503
+        except requests.RequestException:
+            return True
+
+    until(refused, "a refusal")
+    assert waiting[0].result().status_code == 200
+    assert server.exit_status() == 0
+
+
+def test_a_second_sigterm_does_not_cut_the_drain_short(serve):
+    server = serve("obedient")
+    waiting = busy(server, 2, 1)
+    in_flight(server)
+    server.send(signal.SIGTERM)
+    until(lambda: server.logged("draining"), "the drain")
+    server.send(signal.SIGTERM)
+    assert waiting[0].result().status_code == 200
+    assert server.exit_status() == 0
+
+
+def test_nothing_is_left_behind_after_a_stop(serve):
+    server = serve("obedient")
+    below = set(server.tree())
+    assert len(below) >= 4  # nginx and its worker, gunicorn and its workers
+    server.send(signal.SIGTERM)
+    assert server.exit_status() == 0
+    assert not {pid for pid in below if os.path.exists(f"/proc/{pid}")}
+
+
+def test_a_killed_worker_is_replaced_and_the_server_stays_healthy(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1")
+    (victim,) = server.worker_pids()
+    os.kill(victim, signal.SIGKILL)
+    assert server.tell().status_code == 200
+    (successor,) = until(server.worker_pids, "a new worker")
+    assert successor != victim
+    assert server.ping().status_code == 200
+
+
+def test_a_request_whose_worker_is_killed_is_answered_by_another(serve, tmp_path):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    answer = server.tell(kill_once="/tmp/killed")
+    assert answer.status_code == 200
+    assert answer.json()["orders"] == {"kill_once": "/tmp/killed"}
+
+
+def test_a_request_that_kills_every_worker_it_meets_gets_an_answer_and_the_server_goes_on(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    answer = server.tell(kill=True)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    assert until(lambda: server.tell().status_code == 200, "an answer")
+
+
+@pytest.mark.parametrize("child", ["nginx", "gunicorn"])
+def test_the_death_of_a_child_ends_the_server_with_its_status(serve, child):
+    server = serve("obedient")
+    os.kill(server.child_pid(child), signal.SIGKILL)
+    assert server.exit_status() == 128 + signal.SIGKILL
+    assert server.logged(f"{child} ended")["exit_status"] == 137
+
+
+def test_a_child_that_ends_unasked_is_never_taken_for_a_success(serve):
+    server = serve("obedient")
+    os.kill(server.arbiter_pid(), signal.SIGTERM)  # gunicorn exits 0 on this
+    assert server.exit_status() == 1
+
+
+def test_a_worker_that_cannot_start_ends_the_server(launch, tmp_path):
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "inference.py").write_text(
+        "import os\n"
+        "ARBITER = os.getpid()\n"
+        "def model_fn(model_dir):\n"
+        "    if os.getpid() != ARBITER: raise RuntimeError('not in a worker')\n"
+        "    return 1\n"
+        "def predict_fn(rows, model): return rows\n"
+    )
+    tmp_path.chmod(0o755)
+    server = launch(tmp_path)
+    assert server.exit_status() not in (0, 137)
+    assert "not in a worker" in server.logged("cannot start")["message"]
+
+
+def test_orphans_of_the_users_code_are_reaped(serve, request):
+    if "host" in request.node.name:
+        pytest.skip("only PID 1 inherits orphans")
+    server = serve("obedient")
+    assert server.tell(orphan=0.2).status_code == 200
+
+    def states():
+        return [open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] for pid in descendants(server.root_pid)]
+
+    expected = len(server.worker_pids()) + 3
+    until(lambda: len(states()) == expected and "Z" not in states(), "the orphan's end")
+
+
+def test_bodies_never_reach_the_log(serve):
+    server = serve("obedient")
+    server.invoke(json.dumps({"raise": "x", "secret": "hunter2"}))
+    server.invoke('{"secret": hunter2')
+    until(lambda: len([line for line in server.log_lines() if line["message"] == "request"]) == 2, "two access lines")
+    assert "hunter2" not in server.log_text()

@@ -1,0 +1,70 @@
+"""Busy is healthy, stuck is not, and a deadline is kept by the application before anybody else notices."""
+
+import time
+
+import pytest
+from process_helpers import in_background
+from builders import folder
+from server import until
+
+SLOW_IN_WORKERS = """
+import os, time
+ARBITER = os.getpid()
+def model_fn(model_dir):
+    if os.getpid() != ARBITER:
+        time.sleep(34)
+    return 1
+def predict_fn(rows, model):
+    return rows
+"""
+
+
+@pytest.mark.parametrize("orders", [{"compute": 3}, {"hold_gil": 3}, {"sleep": 3}], ids=lambda orders: next(iter(orders)))
+def test_ping_is_answered_while_every_worker_predicts(serve, orders):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    predictions = in_background(lambda _: server.tell(**orders), *range(6))
+    statuses = set()
+    while not all(future.done() for future in predictions):
+        statuses.add(server.ping().status_code)  # raises after the platform's 2 s
+        time.sleep(0.01)
+    assert statuses == {200}
+    assert {future.result().status_code for future in predictions} == {200}
+
+
+def test_connections_are_accepted_while_every_worker_predicts(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1")
+    predictions = in_background(lambda _: server.tell(sleep=0.2), *range(20))
+    assert {future.result().status_code for future in predictions} == {200}
+
+
+def test_an_answer_just_within_the_deadline_is_given(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_TIMEOUT="4")
+    assert server.tell(sleep=2.5).status_code == 200
+
+
+def test_a_request_past_its_deadline_gets_the_applications_504(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_TIMEOUT="2", SAGEMAKER_MODEL_SERVER_WORKERS="1")
+    answer = server.tell(sleep=3)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+    assert "asynchronous" in answer.json()["error"]["message"]
+
+
+def test_a_worker_whose_model_is_stuck_is_replaced_and_what_it_queued_is_answered(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_TIMEOUT="2", SAGEMAKER_MODEL_SERVER_WORKERS="1")
+    (victim,) = server.worker_pids()
+    (stuck,) = in_background(lambda _: server.tell(sleep=60), 0)
+    until(lambda: victim not in server.worker_pids(), "the stuck worker's end")
+    assert server.tell().status_code == 200
+    assert stuck.result().status_code == 504
+    assert server.logged("running past every deadline")
+
+
+@pytest.mark.timeout(120)
+def test_a_long_load_in_a_worker_is_not_taken_for_a_hang(serve, tmp_path, request):
+    """The arbiter's patience with a silent worker is the timeout plus 30 s; loading takes as long as it takes."""
+    if "image" in request.node.name:
+        pytest.skip("the same program, and it takes half a minute")
+    folder(tmp_path, {"code/inference.py": SLOW_IN_WORKERS})
+    server = serve(tmp_path, SAGEMAKER_MODEL_SERVER_TIMEOUT="2", SAGEMAKER_MODEL_SERVER_WORKERS="1")
+    assert server.invoke("[[1]]").json() == [[1.0]]
+    assert not server.logged("WORKER TIMEOUT")

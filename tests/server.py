@@ -1,0 +1,243 @@
+"""The real server for tests: `serve` on this machine, or the image in Docker, behind one interface."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).parent.parent
+PROGRAM = ROOT / "container" / "code" / "serve"
+MODELS = ROOT / "models"
+TEST_MODELS = ROOT / "tests" / "model_folders"
+IMAGE = os.environ.get("IMAGE", "sagemaker-byoc:test")
+PATIENCE = 60.0  # seconds that any awaited thing may take; nothing is ever asserted to be fast
+
+
+def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """Return the first true value of *condition*; fail with *what* was awaited when patience runs out."""
+    deadline = time.monotonic() + patience
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {patience} s in vain for: {what}"
+        time.sleep(0.02)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def processes() -> Iterator[tuple[int, int, str]]:
+    """Yield (pid, parent, command line) of every process that this machine shows."""
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            yield int(folder.name), int(parent), command
+
+
+def descendants(root: int) -> dict[int, tuple[int, str]]:
+    """Return pid -> (parent, command line) of everything below *root*."""
+    everything = {pid: (parent, command) for pid, parent, command in processes()}
+    found: dict[int, tuple[int, str]] = {}
+    frontier = {root}
+    while frontier:
+        below = {pid for pid, (parent, _) in everything.items() if parent in frontier}
+        found.update((pid, everything[pid]) for pid in below)
+        frontier = below
+    return found
+
+
+class Server:
+    """A running server. Subclasses know how it is started, signalled and ended."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def root_pid(self) -> int:
+        """The pid, on this machine, of the program that SageMaker starts."""
+        raise NotImplementedError
+
+    def log_text(self) -> str:
+        raise NotImplementedError
+
+    def has_ended(self) -> bool:
+        raise NotImplementedError
+
+    def exit_status(self) -> int:
+        """Wait for the end and return the status."""
+        raise NotImplementedError
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.root_pid, number)
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    # -- what SageMaker does
+
+    def ping(self, method: str = "GET") -> requests.Response:
+        return requests.request(method, f"{self.url}/ping", timeout=2)  # the platform's own limit
+
+    def invoke(self, body: bytes | str, content_type: str | None = "application/json", **headers: str) -> requests.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if content_type is not None:
+            named["Content-Type"] = content_type
+        return requests.post(f"{self.url}/invocations", data=body, headers=named, timeout=PATIENCE)
+
+    def tell(self, **orders: Any) -> requests.Response:
+        """Invoke the obedient test model."""
+        return self.invoke(json.dumps(orders))
+
+    def wait_until_ready(self) -> None:
+        def ready() -> bool:
+            assert not self.has_ended(), f"the server ended:\n{self.log_text()}"
+            with contextlib.suppress(requests.RequestException):
+                return self.ping().status_code == 200
+            return False
+
+        until(ready, "a 200 from /ping")
+
+    # -- what an operator sees
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        lines = self.log_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def logged(self, message: str) -> dict[str, Any] | None:
+        return next((line for line in self.log_lines() if message in line["message"]), None)
+
+    def arbiter_pid(self) -> int:
+        return self.child_pid("gunicorn")
+
+    def nginx_pid(self) -> int:
+        return self.child_pid("nginx")
+
+    def child_pid(self, name: str) -> int:
+        children = [pid for pid, (parent, command) in self.tree().items() if parent == self.root_pid and name in command]
+        assert len(children) == 1
+        return children[0]
+
+    def worker_pids(self) -> set[int]:
+        arbiter = self.arbiter_pid()
+        return {pid for pid, (parent, _) in self.tree().items() if parent == arbiter}
+
+    def tree(self) -> dict[int, tuple[int, str]]:
+        return descendants(self.root_pid)
+
+
+class HostServer(Server):
+    """`serve` on this machine, in the tests' own Python."""
+
+    def __init__(self, model: Path, environ: Mapping[str, str], arguments: tuple[str, ...] = ()):
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="server-test-"))
+        self.log = self.folder / "log"
+        self.tmp = self.folder / "tmp"
+        self.tmp.mkdir()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), *arguments],
+                env={**self.inherited(), "SM_MODEL_DIR": str(model), **environ},
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def inherited(self) -> dict[str, str]:
+        """An environment as bare as SageMaker's: nothing of the developer's leaks into a test."""
+        return {"PATH": os.environ["PATH"], "SAGEMAKER_BIND_TO_PORT": str(self.port), "TMPDIR": str(self.tmp)}
+
+    @property
+    def root_pid(self) -> int:
+        return self.process.pid
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def exit_status(self) -> int:
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        below = descendants(self.root_pid)
+        if not self.has_ended():
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(30)
+        for pid in (*below, self.root_pid):
+            with contextlib.suppress(ProcessLookupError):
+                if pid != self.root_pid or not self.has_ended():
+                    os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a docker command and return what it printed."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
+    return done
+
+
+class ContainerServer(Server):
+    """The image, run as SageMaker runs it: `docker run IMAGE serve`, the model mounted read-only."""
+
+    def __init__(
+        self,
+        model: Path | None,
+        environ: Mapping[str, str],
+        arguments: tuple[str, ...] = (),
+        options: tuple[str, ...] = (),
+        image: str = IMAGE,
+    ):
+        self.name = f"server-test-{uuid.uuid4().hex[:12]}"
+        self.port = free_port()
+        inside = environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
+        variables = [part for name, value in environ.items() for part in ("--env", f"{name}={value}")]
+        mount = ("--volume", f"{model}:/opt/ml/model:ro") if model else ()
+        publish = () if "none" in options else ("--publish", f"127.0.0.1:{self.port}:{inside}")
+        docker("run", "--detach", "--name", self.name, *publish, *mount, *variables, *options, image, "serve", *arguments)
+
+    def inspect(self, template: str) -> str:
+        return docker("inspect", "--format", template, self.name).stdout.strip()
+
+    @property
+    def root_pid(self) -> int:
+        return int(self.inspect("{{.State.Pid}}"))
+
+    def log_text(self) -> str:
+        done = docker("logs", self.name)
+        return done.stdout + done.stderr
+
+    def has_ended(self) -> bool:
+        return self.inspect("{{.State.Running}}") == "false"
+
+    def exit_status(self) -> int:
+        until(self.has_ended, "the container's end")
+        return int(self.inspect("{{.State.ExitCode}}"))
+
+    def execute(self, *command: str, check: bool = True) -> str:
+        """Run a command in the container and return its standard output."""
+        return docker("exec", self.name, *command, check=check).stdout
+
+    def close(self) -> None:
+        docker("rm", "--force", "--volumes", self.name, check=False)
