@@ -6,6 +6,7 @@ import subprocess
 from functools import cache
 
 import pytest
+
 from server import IMAGE, ROOT
 
 NEEDS = {

@@ -7,12 +7,12 @@ from typing import Any
 import requests
 
 
-def answered(call: Callable[[], requests.Response]) -> requests.Response | None:
-    """Return the answer, None when there is nobody to answer."""
+def answers(call: Callable[[], requests.Response]) -> list[requests.Response]:
+    """Return the answer, or none when there is nobody to answer. (A response of 4xx or 5xx is false by itself.)"""
     try:
-        return call()
+        return [call()]
     except requests.ConnectionError:
-        return None
+        return []
 
 
 def in_background(call: Callable[..., Any], *many: Any) -> list["concurrent.futures.Future[Any]"]:

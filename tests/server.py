@@ -96,7 +96,9 @@ class Server:
     def ping(self, method: str = "GET") -> requests.Response:
         return requests.request(method, f"{self.url}/ping", timeout=2)  # the platform's own limit
 
-    def invoke(self, body: bytes | str, content_type: str | None = "application/json", **headers: str) -> requests.Response:
+    def invoke(
+        self, body: bytes | str, content_type: str | None = "application/json", **headers: str
+    ) -> requests.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if content_type is not None:
             named["Content-Type"] = content_type
@@ -131,7 +133,9 @@ class Server:
         return self.child_pid("nginx")
 
     def child_pid(self, name: str) -> int:
-        children = [pid for pid, (parent, command) in self.tree().items() if parent == self.root_pid and name in command]
+        children = [
+            pid for pid, (parent, command) in self.tree().items() if parent == self.root_pid and name in command
+        ]
         assert len(children) == 1
         return children[0]
 
@@ -215,7 +219,9 @@ class ContainerServer(Server):
         variables = [part for name, value in environ.items() for part in ("--env", f"{name}={value}")]
         mount = ("--volume", f"{model}:/opt/ml/model:ro") if model else ()
         publish = () if "none" in options else ("--publish", f"127.0.0.1:{self.port}:{inside}")
-        docker("run", "--detach", "--name", self.name, *publish, *mount, *variables, *options, image, "serve", *arguments)
+        docker(
+            "run", "--detach", "--name", self.name, *publish, *mount, *variables, *options, image, "serve", *arguments
+        )
 
     def inspect(self, template: str) -> str:
         return docker("inspect", "--format", template, self.name).stdout.strip()

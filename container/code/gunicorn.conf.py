@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving import logs, status
-from serving.nginx import SOCKET_NAME
+from serving.nginx import worker_sockets
 from serving.plan import available_cpus, make_plan
 from serving.settings import Settings
 
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 settings = Settings.from_environment(os.environ)
 run_dir = settings.run_dir or Path(tempfile.gettempdir())  # `serve` always sets it; by hand, this will do
 
-bind = f"unix:{run_dir}/{SOCKET_NAME}"
 workers = make_plan(settings, available_cpus()).workers
+bind = [f"unix:{socket}" for socket in worker_sockets(run_dir, workers)]
 worker_class = "serving.worker.CooperativeWorker"
 worker_tmp_dir = str(run_dir)  # /dev/shm is not to be relied on
 worker_connections = 4096
+limit_request_line = 0  # nginx has its limits for these three, and answers in JSON
+limit_request_fields = 32768
+limit_request_field_size = 0
 preload_app = True  # the model is loaded once, before the fork
 timeout = (
     settings.timeout + 30
@@ -31,6 +34,12 @@ graceful_timeout = 20
 keepalive = 75  # longer than nginx keeps its connections to us
 control_socket_disable = True  # it would be written under HOME
 logconfig_dict = logs.configuration(settings.log_level)
+
+
+def pre_fork(server: "Arbiter", worker: "CooperativeWorker") -> None:
+    """Give the worker a socket that no living worker has."""
+    taken = {other.slot for other in server.WORKERS.values()}
+    worker.slot = next((slot for slot in range(workers) if slot not in taken), 0)
 
 
 def post_worker_init(worker: "CooperativeWorker") -> None:

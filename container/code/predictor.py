@@ -8,7 +8,7 @@ from typing import Protocol
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from serving.errors import NotReady, RequestError, error_body
+from serving.errors import NotReady, PayloadTooLarge, RequestError, error_body
 from serving.inference import InferenceRequest, InferenceResponse
 
 JSON = "application/json"
@@ -99,7 +99,8 @@ def refuse(error: RequestError) -> Response:
 def refuse_http(error: HTTPException) -> Response:
     """Answer what Flask itself refuses (404, 405, 413) in the same form as everything else."""
     status = error.code or 500
-    response = error_response(status, error.name.lower().replace(" ", "_"), str(error.description))
+    code = PayloadTooLarge.code if status == PayloadTooLarge.status else error.name.lower().replace(" ", "_")
+    response = error_response(status, code, str(error.description))
     if allowed := getattr(error, "valid_methods", None):
         response.headers["Allow"] = ", ".join(allowed)
     return response

@@ -18,7 +18,8 @@ try:
     logging.config.dictConfig(logs.configuration(settings.log_level))
     status.announce(settings.status_fd, status.LOADING)
     service = ModelService(settings, make_plan(settings, available_cpus()), load_model)
-    service.prepare()
+    if not service.prepare():
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, "SERVING_LOAD_PER": "worker"})
     app = create_app(service, max_body_bytes=settings.max_body_bytes)
 except StartError as error:
     logging.getLogger(__name__).critical("cannot start: %s", error)

@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+
 from server import TEST_MODELS, ContainerServer, HostServer, Server
 
 Start = Callable[..., Server]

@@ -8,6 +8,7 @@ import socket
 import numpy as np
 import pytest
 import requests
+
 from server import MODELS
 
 ROW = "I,0.365,0.295,0.095,0.25,0.1075,0.0545,0.08"
@@ -137,6 +138,7 @@ def raw(server, sent):
             b"payload_too_large",
         ),
     ],
+    ids=["no-http", "long-header", "long-path", "long-body"],
 )
 def test_what_nginx_refuses_is_refused_in_the_same_json(abalone, sent, status, code):
     head, _, body = raw(abalone, sent).partition(b"\r\n\r\n")
@@ -161,7 +163,9 @@ def encoded(rows):
     """The same rows in every media type: (media type, body)."""
     blank = [["" if cell != cell else cell for cell in row] for row in rows]
     null = [[None if cell != cell else cell for cell in row] for row in rows]
-    array = np.array([tuple(row) for row in rows], dtype=[(COLUMNS[0], "<U1"), *((name, "<f8") for name in COLUMNS[1:])])
+    array = np.array(
+        [tuple(row) for row in rows], dtype=[(COLUMNS[0], "<U1"), *((name, "<f8") for name in COLUMNS[1:])]
+    )
     npy = io.BytesIO()
     np.save(npy, array)
     yield "text/csv", "".join(f"{','.join(map(str, row))}\n" for row in blank).encode()

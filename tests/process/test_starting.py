@@ -1,12 +1,13 @@
 """From `serve` to the first 200: what is promised of the start, and of the starts that fail."""
 
 import json
+import signal
 import socket
-import threading
 
 import pytest
 import requests
-from process_helpers import answered
+
+from process_helpers import answers
 from server import MODELS, ROOT, until
 
 BROKEN = ROOT / "tests" / "broken_models"
@@ -48,7 +49,7 @@ def test_ping_is_503_with_a_reason_until_the_model_is_warm(launch):
 
 def test_an_invocation_before_the_model_is_ready_gets_a_503_in_json(launch):
     server = launch("obedient", SERVING_TEST_LOAD_SECONDS="3")
-    answer = until(lambda: answered(server.tell), "nginx")
+    (answer,) = until(lambda: answers(server.tell), "nginx")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
     assert answer.json()["error"]["request_id"]
 
@@ -134,10 +135,8 @@ def test_check_replays_the_samples_and_ends(launch):
 
 
 def test_sigterm_while_the_model_is_loading_ends_the_start(launch):
-    import signal
-
     server = launch("obedient", SERVING_TEST_LOAD_SECONDS="30")
-    until(lambda: answered(server.ping), "nginx")
-    stopper = threading.Timer(0, server.send, [signal.SIGTERM])
-    stopper.start()
+    until(lambda: answers(server.ping), "nginx")
+    server.send(signal.SIGTERM)
     assert server.exit_status() == 0
+    assert not server.logged("model loaded")

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 import requests
+
 from process_helpers import in_background
 from server import descendants, until
 
@@ -115,9 +116,9 @@ def test_a_worker_that_cannot_start_ends_the_server(launch, tmp_path):
     code.mkdir()
     (code / "inference.py").write_text(
         "import os\n"
-        "ARBITER = os.getpid()\n"
+        "ARBITER = os.environ.setdefault('SEEN_BY', str(os.getpid()))\n"
         "def model_fn(model_dir):\n"
-        "    if os.getpid() != ARBITER: raise RuntimeError('not in a worker')\n"
+        "    if str(os.getpid()) != ARBITER: raise RuntimeError('not in a worker')\n"
         "    return 1\n"
         "def predict_fn(rows, model): return rows\n"
     )

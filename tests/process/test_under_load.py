@@ -3,15 +3,15 @@
 import time
 
 import pytest
+
 from process_helpers import in_background
-from builders import folder
 from server import until
 
 SLOW_IN_WORKERS = """
 import os, time
-ARBITER = os.getpid()
+ARBITER = os.environ.setdefault("SEEN_BY", str(os.getpid()))
 def model_fn(model_dir):
-    if os.getpid() != ARBITER:
+    if str(os.getpid()) != ARBITER:
         time.sleep(34)
     return 1
 def predict_fn(rows, model):
@@ -19,7 +19,9 @@ def predict_fn(rows, model):
 """
 
 
-@pytest.mark.parametrize("orders", [{"compute": 3}, {"hold_gil": 3}, {"sleep": 3}], ids=lambda orders: next(iter(orders)))
+@pytest.mark.parametrize(
+    "orders", [{"compute": 1.5}, {"hold_gil": 1.5}, {"sleep": 1.5}], ids=lambda orders: next(iter(orders))
+)
 def test_ping_is_answered_while_every_worker_predicts(serve, orders):
     server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="2")
     predictions = in_background(lambda _: server.tell(**orders), *range(6))
@@ -64,7 +66,8 @@ def test_a_long_load_in_a_worker_is_not_taken_for_a_hang(serve, tmp_path, reques
     """The arbiter's patience with a silent worker is the timeout plus 30 s; loading takes as long as it takes."""
     if "image" in request.node.name:
         pytest.skip("the same program, and it takes half a minute")
-    folder(tmp_path, {"code/inference.py": SLOW_IN_WORKERS})
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "inference.py").write_text(SLOW_IN_WORKERS)
     server = serve(tmp_path, SAGEMAKER_MODEL_SERVER_TIMEOUT="2", SAGEMAKER_MODEL_SERVER_WORKERS="1")
     assert server.invoke("[[1]]").json() == [[1.0]]
     assert not server.logged("WORKER TIMEOUT")

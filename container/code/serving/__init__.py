@@ -1,9 +1,10 @@
 """The serving stack: everything with logic, and nothing that knows Flask.
 
-The folder has two halves that meet only in `wsgi.py`:
+The folder has two halves:
 
-- start-up: `settings`, `plan`, `launch`, `nginx`, `processes`, `supervisor`, `health`, `status`;
-- requests: `model_folder`, `manifest`, `hooks`, `model`, `service`, `schema`, `media_types`, `codecs`, `errors`.
+- start-up: `launch`, `settings`, `variables`, `plan`, `nginx`, `processes`, `supervisor`, `health`, `status`, `logs`;
+- requests: `service`, `canary`, `native_thread`, `worker`, `loading`, `model_folder`, `manifest`, `hooks`, `model`,
+  `samples`, `schema`, `cells`, `media_types`, `decoders`, `encoders`, `inference`, `errors`.
 
 It is a package, not a set of flat modules, so that a user's own `errors.py` or `model.py` beside their
 `inference.py` stays theirs.

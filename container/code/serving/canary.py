@@ -54,7 +54,7 @@ def judge(message: bytes | None, wait_status: int, timeout: float) -> Proof:
     if message == FINE:
         return Proof(True, "a forked copy of the model answered its samples")
     if message:
-        raise StartError(message.decode())
+        raise StartError(message.decode(errors="replace"))
     return Proof(False, f"a forked copy of the model died: {how_it_ended(wait_status)}")
 
 

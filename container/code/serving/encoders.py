@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from serving.errors import ModelFailed
-from serving.media_types import CSV, JSON, JSON_LINES, NPY
+from serving.media_types import ALIASES, CSV, JSON, JSON_LINES, NPY
 
 
 def encode(prediction: Any, media_type: str) -> bytes:
@@ -17,11 +17,12 @@ def encode(prediction: Any, media_type: str) -> bytes:
     Return the prediction as a body of *media_type*.
 
     Args:
-        prediction: array, DataFrame, SciPy sparse matrix or list, one entry for each row.
+        prediction: array, DataFrame, SciPy sparse matrix or list, one entry for each row;
+        media_type: one of `ENCODERS`, or another spelling of one.
     """
     if not hasattr(prediction, "tolist") and hasattr(prediction, "toarray"):  # SciPy sparse
         prediction = prediction.toarray()
-    return ENCODERS[media_type](prediction)
+    return ENCODERS[ALIASES.get(media_type, media_type)](prediction)
 
 
 def values_of(prediction: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 
-MAX_MESSAGE = 700  # keeps the whole JSON body under 1 KB, which SageMaker relays as OriginalMessage
+MAX_BODY = 1024  # bytes; SageMaker relays the body as OriginalMessage
 
 
 class RequestError(Exception):
@@ -72,7 +72,10 @@ class StartError(Exception):
 
 def error_body(code: str, message: str, request_id: str | None) -> bytes:
     """Return the JSON body of an error answer, at most 1 KB, the same for every error."""
-    if len(message) > MAX_MESSAGE:
-        message = message[: MAX_MESSAGE - 1] + "…"
     error = {"code": code, "message": message, "request_id": request_id}
-    return json.dumps({"error": error}, ensure_ascii=False).encode()
+    body = json.dumps({"error": error}, ensure_ascii=False).encode()
+    excess = len(body) - MAX_BODY
+    if excess <= 0:
+        return body
+    # A character takes one byte or more, so that dropping as many as there are bytes too many is enough.
+    return error_body(code, message[: -excess - len("…".encode())] + "…", request_id)

@@ -89,6 +89,7 @@ def import_program(path: Path) -> ModuleType:
     """Import the file as the module `inference`, with its folder first on the search path."""
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
+    sys.dont_write_bytecode = True  # the model folder is the platform's, and read-only
     spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
     if spec is None or spec.loader is None:
         raise StartError(f"{path} is not a Python file. Name one with SAGEMAKER_PROGRAM.")
@@ -100,7 +101,7 @@ def import_program(path: Path) -> ModuleType:
         raise StartError(f"{error.filename}, line {error.lineno}: syntax error: {error.msg}.") from error
     except ImportError as error:
         raise StartError(import_failure(path, error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StartError(f"{where(error, path)} raised on import: {described(error)}") from error
     return module
 

@@ -64,7 +64,7 @@ def serve(settings: Settings, run_dir: Path, environ: Mapping[str, str]) -> int:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     children = child_environment(environ, settings, run_dir, writer)
-    nginx = start("nginx", nginx_command(write_configuration(settings, run_dir)), children, writer)
+    nginx = start("nginx", nginx_command(write_configuration(settings, plan.workers, run_dir)), children, writer)
     gunicorn = start("gunicorn", gunicorn_command(), children, writer)
     supervisor = Supervisor(nginx, gunicorn, verdict, settings.startup_timeout, time.monotonic)
     return watch(supervisor, notes, reader)
@@ -139,7 +139,7 @@ def check(settings: Settings, run_dir: Path) -> int:
     """Test nginx, gunicorn's worker and, where there is a model, the model's answers to its samples."""
     import serving.worker  # noqa: F401 - a package that is missing shows here, not in the first worker
 
-    configuration = write_configuration(settings, run_dir)
+    configuration = write_configuration(settings, 1, run_dir)
     tested = subprocess.run([*nginx_command(configuration), "-t"], capture_output=True, text=True, check=False)
     if tested.returncode:
         raise StartError(f"nginx refuses its configuration: {tested.stderr.strip()}")

@@ -3,11 +3,12 @@
 import logging
 from typing import Any
 
+from serving.encoders import ENCODERS
 from serving.errors import StartError
 from serving.hooks import Hooks, described, load_hooks, where
 from serving.inference import Context
 from serving.manifest import Manifest, read_manifest, verify_files, version_differences
-from serving.media_types import DEFAULT
+from serving.media_types import ALIASES, DEFAULT
 from serving.model import Model, default_predict
 from serving.model_folder import load_without_code, require_folder
 from serving.schema import schema_of
@@ -30,9 +31,20 @@ def load_model(settings: Settings) -> Model:
         loaded=loaded,
         hooks=hooks,
         schema=schema_of(manifest, loaded),
-        accept=settings.default_accept or manifest.output.get("accept", DEFAULT),
+        accept=default_accept(hooks, manifest, settings),
         model_dir=settings.model_dir,
         max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def default_accept(hooks: Hooks, manifest: Manifest, settings: Settings) -> str:
+    """Return the answer's media type when the caller accepts anything: the operator's, the manifest's, or JSON."""
+    accept = settings.default_accept or manifest.output.get("accept", DEFAULT)
+    if hooks.output_fn or hooks.transform_fn or ALIASES.get(accept, accept) in ENCODERS:
+        return str(accept)
+    raise StartError(
+        f"The default answer is {accept!r}, by SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT or the manifest's output.accept, "
+        f"but without an output_fn there are only {', '.join(ENCODERS)}."
     )
 
 
@@ -51,7 +63,7 @@ def load_object(hooks: Hooks, manifest: Manifest, settings: Settings) -> Any:
         loaded = hooks.model_fn(str(settings.model_dir), Context(str(settings.model_dir)))
     except StartError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StartError(f"{where(error, path)} model_fn failed: {described(error)}") from error
     if loaded is None:
         raise StartError(f"{path}: model_fn returned None. Return the loaded model.")

@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import json
 import platform
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -118,6 +119,15 @@ def file_hash(path: Path) -> str:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
+def present_manifest(model_dir: Path) -> Manifest:
+    """Return the manifest that is there, an empty one when it cannot be read."""
+    try:
+        return read_manifest(model_dir)
+    except StartError as error:
+        print(f"{error} Starting from an empty one.", file=sys.stderr)
+        return Manifest()
+
+
 def main() -> None:
     """Write the manifest of the folder that the command line names, and print its path."""
     parser = argparse.ArgumentParser(prog="python -m serving.manifest", description=__doc__)
@@ -126,7 +136,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
         parser.error(f"{arguments.folder} is not a folder")
-    before = read_manifest(arguments.folder)
+    before = present_manifest(arguments.folder)
     print(write_manifest(arguments.folder, libraries=arguments.library, input=before.input, output=before.output))
 
 

@@ -64,9 +64,11 @@ class Model:
         """Return the model's input, from `input_fn` or the default decoders."""
         if self.hooks.input_fn:
             return self.call("input_fn", hook_input(body, content_type), content_type.name, context)
-        if content_type.name == TEXT and self.schema.kind != "text":
-            accepted = ", ".join(name for name in DECODERS if name != TEXT)
-            raise UnsupportedMediaType(f"This model takes no plain text; send {accepted}.")
+        readable = [name for name in DECODERS if name != TEXT or self.schema.kind == "text"]
+        if content_type.name not in readable:
+            raise UnsupportedMediaType(
+                f"Content-Type {content_type.name!r:.100} is not supported; send {', '.join(readable)}."
+            )
         return self.schema.assemble(decode(body, content_type))
 
     def predict(self, data: Any, context: Context) -> Any:
@@ -94,11 +96,11 @@ class Model:
             return getattr(self.hooks, name)(*arguments)
         except RequestError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise hook_failure(name, error) from error
 
 
-def hook_failure(name: str, error: Exception) -> RequestError:
+def hook_failure(name: str, error: BaseException) -> RequestError:
     """
     Return what the caller is told of an exception in a hook.
 

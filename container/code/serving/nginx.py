@@ -8,7 +8,6 @@ from string import Template
 from serving.settings import Settings
 
 TEMPLATE = Path(__file__).parent.parent / "nginx.conf.template"
-SOCKET_NAME = "gunicorn.sock"
 DRAIN_SECONDS = 22  # nginx lets go of clients that are slower; SageMaker kills 30 s after SIGTERM
 PROXY_MARGIN = 10  # seconds: the application's own 504 always comes first
 
@@ -22,18 +21,27 @@ class NginxTemplate(Template):
     """  # type: ignore[assignment]
 
 
-def render(settings: Settings, run_dir: Path, template: Path = TEMPLATE) -> str:
+def render(settings: Settings, workers: int, run_dir: Path, template: Path = TEMPLATE) -> str:
     """Return nginx's configuration; raise `KeyError` for a placeholder that has no value."""
+    sockets = worker_sockets(run_dir, workers)
+    if workers == 1:
+        sockets *= 2  # nginx tries again only where it knows of another server; here that is the successor
     return NginxTemplate(template.read_text()).substitute(
         USER="user root;" if os.geteuid() == 0 else "",
         PORT=settings.port,
         RUN_DIR=run_dir,
-        SOCKET=run_dir / SOCKET_NAME,
+        SERVERS="\n".join(f"        server unix:{socket} max_fails=0;" for socket in sockets),
         MAX_BODY_BYTES=settings.max_body_bytes or 0,
+        TIMEOUT=settings.timeout,
         PROXY_TIMEOUT=settings.timeout + PROXY_MARGIN,
         DRAIN_SECONDS=DRAIN_SECONDS,
         **{f"ERROR_{code.upper()}": body for code, body in error_bodies(settings).items()},
     )
+
+
+def worker_sockets(run_dir: Path, workers: int) -> list[Path]:
+    """Return the path of each worker's socket, in the order of their slots."""
+    return [run_dir / f"worker-{slot}.sock" for slot in range(workers)]
 
 
 def error_bodies(settings: Settings) -> dict[str, str]:
@@ -41,9 +49,9 @@ def error_bodies(settings: Settings) -> dict[str, str]:
     limit = f"{(settings.max_body_bytes or 0) / 1024**2:.1f} MB"
     messages = {
         "bad_request": "The request is not valid HTTP.",
+        "not_found": "There is nothing at this path.",
         "payload_too_large": f"The body is larger than {limit}, the limit of this server.",
         "headers_too_large": "The request line or a header is too large.",
-        "request_timeout": "The request did not arrive in time.",
         "unavailable": "The model is starting, restarting or overloaded; GET /ping says more. Try again.",
         "deadline_exceeded": "The model did not answer in time.",
     }
@@ -55,8 +63,8 @@ def body(code: str, message: str) -> str:
     return json.dumps({"error": {"code": code, "message": message, "request_id": "$answer_id"}})
 
 
-def write_configuration(settings: Settings, run_dir: Path) -> Path:
+def write_configuration(settings: Settings, workers: int, run_dir: Path) -> Path:
     """Write nginx's configuration into *run_dir* and return its path."""
     path = run_dir / "nginx.conf"
-    path.write_text(render(settings, run_dir))
+    path.write_text(render(settings, workers, run_dir))
     return path

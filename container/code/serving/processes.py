@@ -56,6 +56,7 @@ def child_environment(environ: Mapping[str, str], settings: Settings, run_dir: P
         **environ,
         **ONE_THREAD,
         "HOME": home if home and os.access(home, os.W_OK) else str(run_dir),
+        "PYTHONDONTWRITEBYTECODE": "1",  # the model folder is the platform's
         "PYTHONPATH": os.pathsep.join(filter(None, (str(PROGRAM_DIR), environ.get("PYTHONPATH", "")))),
         "SM_MODEL_DIR": str(settings.model_dir),
         "SERVING_RUN_DIR": str(run_dir),

@@ -133,6 +133,8 @@ def schema_from_manifest(manifest: Manifest) -> InputSchema:
         )
         if kind not in ("table", "matrix", "text"):
             raise KeyError(kind)
+        if kind == "table" and not columns:
+            raise KeyError("columns")
     except (KeyError, TypeError) as problem:
         raise StartError(
             f"{FILE_NAME} describes an input that does not exist: {problem}. Use type table, matrix or text, "

@@ -31,30 +31,30 @@ class ModelService:
         self._model: Model | None = None
         self._thread: NativeThread | None = None
 
-    def prepare(self) -> None:
-        """Load the model before the fork, so that the workers share its memory, if that is proved to work."""
+    def prepare(self) -> bool:
+        """
+        Load the model before the fork, so that the workers share its memory, and prove that they can.
+
+        Returns:
+            False when they cannot. The arbiter must then begin anew, with `SERVING_LOAD_PER=worker`: native threads
+            that the load has started here would be missing in whatever is forked from this process.
+        """
+        self._samples = find_samples(self._settings.model_dir)
+        if self._settings.load_per == "worker":
+            log.info("each worker loads the model")
+            return True
         began = time.monotonic()
         model = self._load(self._settings)
-        self._samples = find_samples(self._settings.model_dir)
         loaded = time.monotonic()
-        proof = self.prove(model)
-        log.info(
-            "model loaded",
-            extra={
-                "load_seconds": round(loaded - began, 3),
-                "proof_seconds": round(time.monotonic() - loaded, 3),
-                "samples": len(self._samples),
-                "loaded_per": "container" if proof.shared else "worker",
-                "reason": proof.reason,
-            },
-        )
+        proof = self._prove(model)
+        report_load(proof, loaded - began, time.monotonic() - loaded, len(self._samples))
         if proof.shared:
             self._model = model
             gc.collect()
             gc.freeze()  # the collector would touch, and so copy, every shared page in every worker
+        return proof.shared
 
-    def prove(self, model: Model) -> Proof:
-        """Return whether the workers may share *model*; without samples nothing is proved."""
+    def _prove(self, model: Model) -> Proof:
         if not self._samples:
             return Proof(False, "there are no samples/ to prove that the model survives a fork")
         return prove_fork(lambda: replay(model, self._samples), self._settings.canary_timeout)
@@ -88,3 +88,15 @@ class ModelService:
             raise NotReady("The model is not loaded in this process.")
         model.negotiate(request)  # a 406 costs the model nothing
         return thread.run(lambda: model.transform(request), self._settings.timeout - ANSWER_MARGIN)
+
+
+def report_load(proof: Proof, load_seconds: float, proof_seconds: float, samples: int) -> None:
+    """Write the one log line about the load."""
+    line = {
+        "load_seconds": round(load_seconds, 3),
+        "proof_seconds": round(proof_seconds, 3),
+        "samples": samples,
+        "loaded_per": "container" if proof.shared else "worker",
+        "reason": proof.reason,
+    }
+    log.info("model loaded", extra=line)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import StartError
-from serving.variables import Variable, boolean, level, port_number, whole_number
+from serving.variables import Variable, boolean, level, one_of, port_number, whole_number
 
 MOUNTED_MODEL = Path("/opt/ml/model")  # where SageMaker puts the artifact
 BAKED_MODEL = Path("/opt/program/model")  # where the image keeps one of its own; /opt/ml is the platform's
@@ -77,6 +77,12 @@ VARIABLES = {
         "30",
         "Seconds that a forked copy of the model has for its samples before it counts as hung.",
     ),
+    "load_per": Variable(
+        ("SERVING_LOAD_PER",),
+        one_of("container", "worker"),
+        "container, where a forked copy is proved to answer the samples",
+        "Where the model is loaded: once, before the fork, or by each worker.",
+    ),
     "run_dir": Variable(
         ("SERVING_RUN_DIR",),
         Path,
@@ -107,6 +113,7 @@ class Settings:
     default_accept: str | None
     log_level: int
     canary_timeout: int
+    load_per: str | None
     run_dir: Path | None
     status_fd: int | None
 

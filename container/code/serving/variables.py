@@ -39,6 +39,17 @@ def boolean(text: str) -> bool:
     return text.strip().lower() in ("true", "1")
 
 
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return a reader of one of these *words*."""
+
+    def read(text: str) -> str:
+        if text.strip().lower() not in words:
+            raise ValueError(" or ".join(words))
+        return text.strip().lower()
+
+    return read
+
+
 def level(text: str) -> int:
     """Read a logging level, as a number (SageMaker's way, 20 = INFO) or by name."""
     known = logging.getLevelNamesMapping()

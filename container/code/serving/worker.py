@@ -24,17 +24,20 @@ class CooperativeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no 
     (`serving.native_thread`), so nothing of it ever needs patching.
     """
 
+    slot = 0  # which of the arbiter's sockets this worker accepts from; set before the fork
+
     @property
     def service(self) -> ModelService:
         """Return the model service of the application that this worker serves."""
         return self.wsgi.extensions["model_service"]  # type: ignore[no-any-return]
 
     def patch(self) -> None:
-        """Make the listening sockets gevent's, as the base class does, and leave everything else alone."""
-        self.sockets: list[socket.socket] = [
-            socket.socket(listener.FAMILY, socket.SOCK_STREAM, fileno=listener.sock.detach())
-            for listener in self.sockets
-        ]
+        """Make our listening socket gevent's, as the base class does with all, and leave everything else alone."""
+        own = self.sockets[self.slot]
+        for listener in self.sockets:
+            if listener is not own:
+                listener.sock.close()
+        self.sockets: list[socket.socket] = [socket.socket(own.FAMILY, socket.SOCK_STREAM, fileno=own.sock.detach())]
 
     def start_service(self) -> None:
         """Make the model ready; a long load must not look like a hang to the arbiter."""
