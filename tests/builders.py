@@ -93,8 +93,9 @@ def from_npy(body: bytes) -> Any:
 @contextmanager
 def separate_imports() -> Iterator[None]:
     """Forget, at the end, the code folders on the search path and the modules that were imported from them."""
-    path = list(sys.path)
+    path, writes_no_bytecode = list(sys.path), sys.dont_write_bytecode
     yield
+    sys.dont_write_bytecode = writes_no_bytecode
     added = tuple(f"{entry}/" for entry in sys.path if entry not in path)
     sys.path[:] = path
     for name, module in list(sys.modules.items()):

@@ -133,11 +133,13 @@ class Server:
         return self.child_pid("nginx")
 
     def child_pid(self, name: str) -> int:
-        children = [
-            pid for pid, (parent, command) in self.tree().items() if parent == self.root_pid and name in command
-        ]
-        assert len(children) == 1
-        return children[0]
+        tree = self.tree()
+        (child,) = [pid for pid in self.children() if name in tree[pid][1]]
+        return child
+
+    def children(self) -> set[int]:
+        """The pids right below the program: nginx and gunicorn, and orphans that it inherited."""
+        return {pid for pid, (parent, _) in self.tree().items() if parent == self.root_pid}
 
     def worker_pids(self) -> set[int]:
         arbiter = self.arbiter_pid()

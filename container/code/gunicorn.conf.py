@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving import logs, status
-from serving.nginx import worker_sockets
+from serving.nginx import shared_socket, worker_socket
 from serving.plan import available_cpus, make_plan
 from serving.settings import Settings
 
@@ -19,7 +19,7 @@ settings = Settings.from_environment(os.environ)
 run_dir = settings.run_dir or Path(tempfile.gettempdir())  # `serve` always sets it; by hand, this will do
 
 workers = make_plan(settings, available_cpus()).workers
-bind = [f"unix:{socket}" for socket in worker_sockets(run_dir, workers)]
+bind = f"unix:{shared_socket(run_dir)}"
 worker_class = "serving.worker.CooperativeWorker"
 worker_tmp_dir = str(run_dir)  # /dev/shm is not to be relied on
 worker_connections = 4096
@@ -37,14 +37,16 @@ logconfig_dict = logs.configuration(settings.log_level)
 
 
 def pre_fork(server: "Arbiter", worker: "CooperativeWorker") -> None:
-    """Give the worker a socket that no living worker has."""
+    """Give the worker a slot, and with it a socket, that no living worker has."""
     taken = {other.slot for other in server.WORKERS.values()}
-    worker.slot = next((slot for slot in range(workers) if slot not in taken), 0)
+    worker.slot = next((slot for slot in range(workers) if slot not in taken), None)
 
 
 def post_worker_init(worker: "CooperativeWorker") -> None:
     """Make the worker's model ready, then say so."""
     worker.start_service()
+    if worker.slot is not None:
+        worker.open_socket(worker_socket(run_dir, worker.slot))
     status.announce(settings.status_fd, status.WORKER_READY, os.getpid())
 
 

@@ -92,10 +92,12 @@ def test_threads_locks_and_sockets_of_the_users_code_are_pythons_own(serve):
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_broken_model_folder_ends_the_start_with_its_own_message(launch, tmp_path, name):
+def test_a_broken_model_folder_ends_the_start_with_its_own_message(launch, tmp_path, request, name):
     folder = BROKEN / name
     if name == "empty_folder":
         folder = tmp_path
+    if name == "no_folder" and "image" in request.node.name:
+        pytest.skip("Docker makes the folder that it is to mount; it is empty then")
     server = launch(folder)
     assert server.exit_status() not in (0, 137)
     critical = [line["message"] for line in server.log_lines() if line["level"] == "CRITICAL"]

@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import uuid
 
 import pytest
 import requests
 
 from process_helpers import in_background
-from server import descendants, until
+from server import until
 
 
 def busy(server, seconds, count):
@@ -83,6 +84,23 @@ def test_a_killed_worker_is_replaced_and_the_server_stays_healthy(serve):
     assert server.ping().status_code == 200
 
 
+def test_while_a_workers_successor_loads_the_other_worker_answers(serve):
+    gate = f"/tmp/gate-{uuid.uuid4().hex}"
+    both = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SERVING_LOAD_PER": "worker"}
+    server = serve("obedient", SERVING_TEST_GATE=gate, **both)
+    until(lambda: server.log_text().count("worker ready") == 2, "two ready workers")
+    server.tell(touch=gate)
+    victim = min(server.worker_pids())
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: server.logged("worker gone"), "the victim's end")
+    answers = [server.tell() for _ in range(10)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["pid"] for answer in answers}) == 1
+    assert server.log_text().count("worker ready") == 2  # all that before the successor was there
+    server.tell(remove=gate)
+    until(lambda: server.log_text().count("worker ready") == 3, "the successor")
+
+
 def test_a_request_whose_worker_is_killed_is_answered_by_another(serve, tmp_path):
     server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="2")
     answer = server.tell(kill_once="/tmp/killed")
@@ -132,13 +150,10 @@ def test_orphans_of_the_users_code_are_reaped(serve, request):
     if "host" in request.node.name:
         pytest.skip("only PID 1 inherits orphans")
     server = serve("obedient")
-    assert server.tell(orphan=0.2).status_code == 200
-
-    def states():
-        return [open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] for pid in descendants(server.root_pid)]
-
-    expected = len(server.worker_pids()) + 3
-    until(lambda: len(states()) == expected and "Z" not in states(), "the orphan's end")
+    before = server.children()
+    assert server.tell(orphan=0.5).status_code == 200
+    until(lambda: server.children() > before, "the orphan's arrival at PID 1")
+    until(lambda: server.children() == before, "the orphan's end: a zombie would stay")
 
 
 def test_bodies_never_reach_the_log(serve):

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from serving.errors import StartError
+from serving.hooks import described
 
-FINE = b"fine"
+FINE = b"+"
+REFUSED = b"-"  # and the reason after it
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def judge(message: bytes | None, wait_status: int, timeout: float) -> Proof:
     if message == FINE:
         return Proof(True, "a forked copy of the model answered its samples")
     if message:
-        raise StartError(message.decode(errors="replace"))
+        raise StartError(message.removeprefix(REFUSED).decode(errors="replace"))
     return Proof(False, f"a forked copy of the model died: {how_it_ended(wait_status)}")
 
 
@@ -65,21 +67,25 @@ def how_it_ended(wait_status: int) -> str:
 
 
 def run_and_leave(predict: Callable[[], None], writer: int) -> None:
-    """Call *predict* in a native thread, as the workers do, write how it went, and end the process."""
+    """Call *predict* in a native thread, as the workers do, write how it went, and end the process, come what may."""
     result = [b""]
 
     def attempt() -> None:
         try:
             predict()
             result[0] = FINE
-        except Exception as error:
-            result[0] = str(error).encode() or repr(error).encode()
+        except BaseException as error:  # SystemExit too: a worker would end of it, again and again
+            reason = str(error) if isinstance(error, StartError) else described(error)
+            result[0] = REFUSED + reason.encode(errors="replace")
 
-    thread = threading.Thread(target=attempt)
-    thread.start()
-    thread.join()
-    os.write(writer, result[0][: select.PIPE_BUF])
-    os._exit(0)
+    try:
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        thread.join()
+        os.write(writer, result[0][: select.PIPE_BUF])
+        os._exit(0)
+    finally:
+        os._exit(1)  # a canary that went on would be a second arbiter
 
 
 def read_all(reader: int, timeout: float) -> bytes | None:

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         settings = Settings.from_environment(environ)
         logging.config.dictConfig(logs.configuration(settings.log_level))
         require_nginx()
-        with tempfile.TemporaryDirectory(prefix="serving-", ignore_cleanup_errors=True) as run_dir:
+        with make_run_dir() as run_dir:
             if options.check:
                 return check(settings, Path(run_dir))
             return serve(settings, Path(run_dir), environ)
@@ -41,6 +41,16 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         logging.config.dictConfig(logs.configuration(logging.INFO))
         log.critical("cannot start: %s", error)
         return 1
+
+
+def make_run_dir() -> "tempfile.TemporaryDirectory[str]":
+    """Make the one folder that is written to."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="serving-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StartError(
+            f"No folder to write to: {error}. Give the container one (docker run --tmpfs /tmp), or set TMPDIR."
+        ) from None
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -56,9 +56,9 @@ def report_versions(manifest: Manifest) -> None:
 
 def load_object(hooks: Hooks, manifest: Manifest, settings: Settings) -> Any:
     """Return what the user's `model_fn` returns, or the only model file in the folder."""
-    if not hooks.model_fn:
-        return load_without_code(settings.model_dir, manifest)
     path = settings.code_dir / settings.program
+    if not hooks.model_fn:
+        return load_without_code(settings.model_dir, manifest, path)
     try:
         loaded = hooks.model_fn(str(settings.model_dir), Context(str(settings.model_dir)))
     except StartError:

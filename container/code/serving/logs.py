@@ -23,13 +23,18 @@ class JsonFormatter(logging.Formatter):
         line.update((key, value) for key, value in vars(record).items() if key not in STANDARD)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        try:
+            return json.dumps(line, default=str, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError):  # NaN, a key that is no string, a cycle: readable beats lost
+            return json.dumps({key: str(value) for key, value in line.items()}, ensure_ascii=False)
 
 
 def configuration(log_level: int) -> dict[str, Any]:
     """Return the logging configuration, as `logging.config.dictConfig` and gunicorn's `logconfig_dict` take it."""
     stderr = {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "json"}
-    ours = {"level": log_level, "handlers": ["stderr"], "propagate": False}
+    # The supervisor says what becomes of the workers; gunicorn's own account of it is for those who look for a fault.
+    gunicorn_level = log_level if log_level <= logging.DEBUG else max(log_level, logging.WARNING)
+    ours = {"level": gunicorn_level, "handlers": ["stderr"], "propagate": False}
     return {
         "version": 1,
         "disable_existing_loggers": False,

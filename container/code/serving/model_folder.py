@@ -31,28 +31,34 @@ def require_folder(model_dir: Path) -> None:
         )
 
 
-def load_without_code(model_dir: Path, manifest: Manifest) -> Any:
-    """Load the only file in *model_dir* that is a scikit-learn or an XGBoost model."""
-    path = only_candidate(model_dir)
+def load_without_code(model_dir: Path, manifest: Manifest, program: Path) -> Any:
+    """Load the only file in *model_dir* that is a model; *program* is where a `model_fn` would be."""
+    path = only_candidate(model_dir, program)
     return loader_of(path)(path, manifest)
 
 
-def only_candidate(model_dir: Path) -> Path:
+def only_candidate(model_dir: Path, program: Path) -> Path:
     """Return the only file that can be served without code; raise `StartError` when there are none or several."""
     candidates = [path for path in sorted(model_dir.iterdir()) if path.is_file() and is_candidate(path)]
     if not candidates:
         raise StartError(
             f"{model_dir} holds no model that can be served without code: looked for {', '.join(PICKLES)} "
             f"(scikit-learn), .ubj, .json or {XGBOOST_CLASSIC} (XGBoost); found {listing(model_dir)}. "
-            f"Write {model_dir / 'code' / 'inference.py'} with a model_fn(model_dir)."
+            f"{advice_on(program)}"
         )
     if len(candidates) > 1:
         names = ", ".join(path.name for path in candidates)
         raise StartError(
-            f"{model_dir} holds several models: {names}. Keep one, or write "
-            f"{model_dir / 'code' / 'inference.py'} with a model_fn(model_dir) that chooses."
+            f"{model_dir} holds several models: {names}. Keep one, or let a model_fn choose: {advice_on(program)}"
         )
     return candidates[0]
+
+
+def advice_on(program: Path) -> str:
+    """Return how to come by a `model_fn`."""
+    if program.is_file():
+        return f"{program} defines no model_fn(model_dir): add one."
+    return f"Write {program} with a model_fn(model_dir)."
 
 
 def listing(folder: Path) -> str:

@@ -5,6 +5,7 @@ This is the seam for batching: whoever runs the model decides what runs next.
 """
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -47,9 +48,13 @@ class NativeThread:
         Raises:
             DeadlineExceeded: after *timeout* seconds. A call that had not begun never will.
         """
-        with gevent.Timeout(timeout, DeadlineExceeded(late_message(timeout))):
-            outcome: Outcome = self._pool.apply(self._attempt, (call,))
-        if outcome.error:
+        given_up = threading.Event()  # the pool keeps one call in its queue, although nobody waits for it any more
+        try:
+            with gevent.Timeout(timeout, DeadlineExceeded(late_message(timeout))):
+                outcome: Outcome = self._pool.apply(self._attempt, (call, given_up))
+        finally:
+            given_up.set()
+        if outcome.error is not None:
             raise outcome.error
         return outcome.value  # type: ignore[no-any-return]
 
@@ -58,7 +63,9 @@ class NativeThread:
         since = self._busy_since
         return 0.0 if since is None else self._clock() - since
 
-    def _attempt(self, call: Callable[[], Any]) -> Outcome:
+    def _attempt(self, call: Callable[[], Any], given_up: threading.Event) -> Outcome:
+        if given_up.is_set():
+            return Outcome()
         self._busy_since = self._clock()
         try:
             return Outcome(value=call())

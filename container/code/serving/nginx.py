@@ -23,14 +23,13 @@ class NginxTemplate(Template):
 
 def render(settings: Settings, workers: int, run_dir: Path, template: Path = TEMPLATE) -> str:
     """Return nginx's configuration; raise `KeyError` for a placeholder that has no value."""
-    sockets = worker_sockets(run_dir, workers)
-    if workers == 1:
-        sockets *= 2  # nginx tries again only where it knows of another server; here that is the successor
+    sockets = [worker_socket(run_dir, slot) for slot in range(workers)]
     return NginxTemplate(template.read_text()).substitute(
         USER="user root;" if os.geteuid() == 0 else "",
         PORT=settings.port,
         RUN_DIR=run_dir,
-        SERVERS="\n".join(f"        server unix:{socket} max_fails=0;" for socket in sockets),
+        SERVERS="\n".join(f'        server "unix:{socket}" max_fails=0;' for socket in sockets),
+        SHARED_SOCKET=shared_socket(run_dir),
         MAX_BODY_BYTES=settings.max_body_bytes or 0,
         TIMEOUT=settings.timeout,
         PROXY_TIMEOUT=settings.timeout + PROXY_MARGIN,
@@ -39,9 +38,14 @@ def render(settings: Settings, workers: int, run_dir: Path, template: Path = TEM
     )
 
 
-def worker_sockets(run_dir: Path, workers: int) -> list[Path]:
-    """Return the path of each worker's socket, in the order of their slots."""
-    return [run_dir / f"worker-{slot}.sock" for slot in range(workers)]
+def shared_socket(run_dir: Path) -> Path:
+    """Return the path of the socket that gunicorn's arbiter holds for all workers."""
+    return run_dir / "gunicorn.sock"
+
+
+def worker_socket(run_dir: Path, slot: int) -> Path:
+    """Return the path of the socket of the worker in *slot*."""
+    return run_dir / f"worker-{slot}.sock"
 
 
 def error_bodies(settings: Settings) -> dict[str, str]:
@@ -50,6 +54,8 @@ def error_bodies(settings: Settings) -> dict[str, str]:
     messages = {
         "bad_request": "The request is not valid HTTP.",
         "not_found": "There is nothing at this path.",
+        "method_not_allowed": "This method is not for this path.",
+        "not_implemented": "This version or feature of HTTP is not served here.",
         "payload_too_large": f"The body is larger than {limit}, the limit of this server.",
         "headers_too_large": "The request line or a header is too large.",
         "unavailable": "The model is starting, restarting or overloaded; GET /ping says more. Try again.",

@@ -59,6 +59,7 @@ def child_environment(environ: Mapping[str, str], settings: Settings, run_dir: P
         "PYTHONDONTWRITEBYTECODE": "1",  # the model folder is the platform's
         "PYTHONPATH": os.pathsep.join(filter(None, (str(PROGRAM_DIR), environ.get("PYTHONPATH", "")))),
         "SM_MODEL_DIR": str(settings.model_dir),
+        "SAGEMAKER_SUBMIT_DIRECTORY": str(settings.code_dir),  # absolute: the children work in another folder
         "SERVING_RUN_DIR": str(run_dir),
         "SERVING_STATUS_FD": str(status_fd),
     }

@@ -133,13 +133,13 @@ def schema_from_manifest(manifest: Manifest) -> InputSchema:
         )
         if kind not in ("table", "matrix", "text"):
             raise KeyError(kind)
-        if kind == "table" and not columns:
-            raise KeyError("columns")
     except (KeyError, TypeError) as problem:
         raise StartError(
             f"{FILE_NAME} describes an input that does not exist: {problem}. Use type table, matrix or text, "
             'and columns as {"name": ..., "type": "number" or "string"}.'
         ) from None
+    if kind == "table" and not columns:
+        raise StartError(f"{FILE_NAME} describes a table without columns: list them, or leave the input to the model.")
     return InputSchema(kind, columns, len(columns) or None, label)
 
 

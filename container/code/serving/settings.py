@@ -127,12 +127,12 @@ class Settings:
         return cls(
             model_dir=model_dir,
             program=values.pop("program") or "inference.py",
-            code_dir=existing_folder(values.pop("code_dir")) or model_dir / "code",
+            code_dir=(existing_folder(values.pop("code_dir")) or model_dir / "code").absolute(),
             port=values.pop("port") or 8080,
             timeout=values.pop("timeout") or (600 if batch else 60),
             startup_timeout=values.pop("startup_timeout") or 3600,
             max_body_bytes=body_limit(values.pop("max_payload_mb"), batch),
-            log_level=values.pop("log_level") or logging.INFO,
+            log_level=logging.INFO if (least := values.pop("log_level")) is None else least,
             canary_timeout=values.pop("canary_timeout") or 30,
             **values,
         )

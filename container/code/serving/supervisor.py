@@ -89,6 +89,7 @@ class Supervisor:
         child = self._alive.pop(pid, None)
         if child is None:
             return
+        child.kill_group()  # what it left behind: nginx's workers outlive their master and keep the port
         if self._stopping is None:
             self._first_death(child.name, exit_status)
         for survivor in self._alive.values():
@@ -96,7 +97,7 @@ class Supervisor:
 
     def on_status(self, event: str, pid: int) -> None:
         """Act on what gunicorn says of its workers."""
-        if event == status.LOADING:
+        if event == status.LOADING and self._stopping is None:
             self._verdict.unhealthy("The model is loading.")
         elif event == status.WORKER_READY:
             self._worker_ready(pid)
@@ -117,6 +118,7 @@ class Supervisor:
 
     def _worker_ready(self, pid: int) -> None:
         self._ready_workers.add(pid)
+        log.info("worker ready", extra={"pid": pid})
         if self._stopping is not None:
             return
         self._deadline = None
@@ -127,6 +129,7 @@ class Supervisor:
 
     def _worker_gone(self, pid: int) -> None:
         self._ready_workers.discard(pid)
+        log.log(logging.INFO if self._stopping is not None else logging.WARNING, "worker gone", extra={"pid": pid})
         if not self._ready_workers and self._stopping is None and self._was_ready and self._deadline is None:
             self._deadline = self._clock() + RECOVERY_SECONDS
 

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 
 import gevent
 from gevent import socket
@@ -24,7 +25,7 @@ class CooperativeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no 
     (`serving.native_thread`), so nothing of it ever needs patching.
     """
 
-    slot = 0  # which of the arbiter's sockets this worker accepts from; set before the fork
+    slot: int | None = None  # which of nginx's upstream servers this worker is; set before the fork
 
     @property
     def service(self) -> ModelService:
@@ -32,12 +33,11 @@ class CooperativeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no 
         return self.wsgi.extensions["model_service"]  # type: ignore[no-any-return]
 
     def patch(self) -> None:
-        """Make our listening socket gevent's, as the base class does with all, and leave everything else alone."""
-        own = self.sockets[self.slot]
-        for listener in self.sockets:
-            if listener is not own:
-                listener.sock.close()
-        self.sockets: list[socket.socket] = [socket.socket(own.FAMILY, socket.SOCK_STREAM, fileno=own.sock.detach())]
+        """Make the listening sockets gevent's, as the base class does, and leave everything else alone."""
+        self.sockets: list[socket.socket] = [
+            socket.socket(listener.FAMILY, socket.SOCK_STREAM, fileno=listener.sock.detach())
+            for listener in self.sockets
+        ]
 
     def start_service(self) -> None:
         """Make the model ready; a long load must not look like a hang to the arbiter."""
@@ -49,6 +49,14 @@ class CooperativeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no 
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
         finally:
             heartbeat.kill()
+
+    def open_socket(self, path: Path) -> None:
+        """Accept from a socket of our own too; it refuses as soon as we die, and nginx turns to another worker."""
+        path.unlink(missing_ok=True)  # our predecessor's
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        listener.listen(self.cfg.backlog)
+        self.sockets.append(listener)
 
     def beat(self) -> None:
         """Tell the arbiter that we live, until killed."""

@@ -13,6 +13,9 @@ from pathlib import Path
 def model_fn(model_dir):
     # Set by tests of the start-up: how long loading takes.
     time.sleep(float(os.environ.get("SERVING_TEST_LOAD_SECONDS", "0")))
+    # And what it waits for: as long as this file is there, nothing is loaded.
+    while os.path.exists(os.environ.get("SERVING_TEST_GATE", "")):
+        time.sleep(0.05)
     return {"loaded_by": os.getpid(), "calls": 0}
 
 
@@ -31,6 +34,10 @@ def predict_fn(orders, model):
     if "kill_once" in orders and not Path(orders["kill_once"]).exists():
         Path(orders["kill_once"]).touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if "touch" in orders:
+        Path(orders["touch"]).touch()
+    if "remove" in orders:
+        Path(orders["remove"]).unlink()
     if "kill" in orders:
         os.kill(os.getpid(), signal.SIGKILL)
     if "orphan" in orders and os.fork() == 0:
