@@ -156,7 +156,7 @@ def random_rows(count):
     return [[sex, *row] for sex, row in zip(sexes.tolist(), numbers.tolist(), strict=True)]
 
 
-COLUMNS = "sex length diameter height whole_weight shucked_weight viscera_weight shell_weight".split()
+COLUMNS = ["sex", "length", "diameter", "height", "whole_weight", "shucked_weight", "viscera_weight", "shell_weight"]
 
 
 def encoded(rows):

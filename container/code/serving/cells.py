@@ -33,15 +33,26 @@ def column_of(values: Sequence[Any], name: str, numeric: bool | None) -> Any:
         numeric = all(map(looks_numeric, values))
     if numeric:
         return floats_of(values, repr(name))
-    return pd.array([None if is_missing(value) else str(value) for value in values], dtype="str")
+    return pd.array([text_in(value, name, row) for row, value in enumerate(values, 1)], dtype="str")
+
+
+def text_in(value: Any, name: str, row: int) -> str | None:
+    """Return the cell of a text column; the Python spelling of a list or an object is no text."""
+    if isinstance(value, list | tuple | Mapping):
+        raise BadRequest(f"Row {row}, column {name!r}: not a text.")
+    return None if is_missing(value) else str(value)
 
 
 def matrix_of(cells: list[Sequence[Any]]) -> NDArray[np.float64]:
     """Return the cells as a float64 array (rows, columns)."""
     try:
-        return np.array(cells, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):  # a missing or a bad cell: find out which, one row at a time
-        return np.stack([floats_of(row, None, number) for number, row in enumerate(cells, 1)])
+        matrix = np.array(cells, dtype=np.float64)
+        if matrix.ndim == 2:
+            return matrix
+    except (TypeError, ValueError, OverflowError):
+        pass
+    # a missing or a bad cell: find out which, one row at a time
+    return np.stack([floats_of(row, None, number) for number, row in enumerate(cells, 1)])
 
 
 def floats_of(values: Iterable[Any], name: str | None, row: int | None = None) -> NDArray[np.float64]:

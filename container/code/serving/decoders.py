@@ -17,6 +17,7 @@ from serving.schema import Rows
 
 INSTANCE_KEYS = ("instances", "inputs")
 GZIP = 16 + zlib.MAX_WBITS  # tells zlib to expect gzip's header
+GZIP_STEP = 4096  # what follows a member is copied, so it must not be the rest of the body
 
 # One cell may be as long as the largest body: a text column has no other limit.
 csv.field_size_limit(2**31 - 1)
@@ -36,17 +37,19 @@ def decompress(body: bytes, encoding: str, limit: int | None) -> bytes:
 
 def inflate(body: bytes, limit: int | None) -> bytes:
     """Return the members of a gzip file, one after the other."""
-    parts, total = [], 0
-    while body:
-        member = zlib.decompressobj(GZIP)
-        part = member.decompress(body, 0 if limit is None else limit - total + 1)
-        total += len(part)
-        if limit is not None and total > limit:
-            raise PayloadTooLarge(f"The body inflates to more than {limit} bytes.")
-        if not member.eof:
-            raise BadRequest("The body is not gzip: it ends early.")
-        parts.append(part)
-        body = member.unused_data
+    parts, total, member = [], 0, zlib.decompressobj(GZIP)
+    for start in range(0, len(body), GZIP_STEP):
+        step = body[start : start + GZIP_STEP]
+        while step:
+            member = zlib.decompressobj(GZIP) if member.eof else member
+            part = member.decompress(step, 0 if limit is None else limit - total + 1)
+            total += len(part)
+            if limit is not None and total > limit:
+                raise PayloadTooLarge(f"The body inflates to more than {limit} bytes.")
+            parts.append(part)
+            step = member.unused_data
+    if not member.eof:
+        raise BadRequest("The body is not gzip: it ends early.")
     return b"".join(parts)
 
 
@@ -71,7 +74,7 @@ def text_from(body: bytes, charset: str) -> str:
         return body.decode(charset).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise BadRequest(f"The body is not {charset}: byte {error.start} cannot be decoded.") from None
-    except LookupError:
+    except (LookupError, ValueError):  # an unknown name, or one that no charset can have
         raise UnsupportedMediaType(f"Unknown charset {charset!r:.50}; send utf-8.") from None
 
 
@@ -102,7 +105,8 @@ def is_one_row(content: list[Any]) -> bool:
 
 def decode_json_lines(body: bytes, charset: str) -> Rows:
     """Read one JSON value, a row, on each line that is not empty."""
-    lines = enumerate(text_from(body, charset).splitlines(), 1)
+    # not splitlines: JSON allows Unicode's other line separators inside a text
+    lines = enumerate(text_from(body, charset).split("\n"), 1)
     return [parse_json(line, f"Line {number}") for number, line in lines if line.strip()]
 
 
@@ -120,15 +124,30 @@ def parse_json(text: str, what: str) -> Any:
 def decode_npy(body: bytes, charset: str) -> Rows:
     """Read an array saved by `numpy.save`; it is never unpickled."""
     del charset
-    array = array_from(body)
+    try:
+        return rows_in(array_from(body))
+    except (UnicodeDecodeError, SystemError):  # SystemError: a code point that Unicode does not have
+        raise BadRequest("The array holds text that is neither Unicode nor UTF-8.") from None
+
+
+def rows_in(array: NDArray[Any]) -> Rows:
+    """Return records from a structured array, lists from one of strings, and numbers as they are."""
     if array.dtype.names:
-        return [dict(zip(array.dtype.names, row.tolist(), strict=True)) for row in array.ravel()]
+        columns = {name: plain(array[name].ravel()).tolist() for name in array.dtype.names}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if array.ndim > 2:
         raise BadRequest(f"The array has {array.ndim} dimensions; send (rows, columns).")
-    if array.dtype.kind in "US":
-        array = array.astype("U")
+    array = plain(array)
+    if array.dtype.kind == "U":
         return array.reshape(-1, 1).tolist() if array.ndim < 2 else array.tolist()
     return np.atleast_2d(array)
+
+
+def plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of numbers as it is, and one of strings or of UTF-8 as strings."""
+    if array.dtype.kind not in "biufSU":
+        raise BadRequest(f"The array holds {array.dtype}; send numbers or strings.")
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
 def array_from(body: bytes) -> NDArray[Any]:
@@ -141,7 +160,7 @@ def array_from(body: bytes) -> NDArray[Any]:
             raise ValueError("it holds pickled Python objects, which are never read")
         array = np.frombuffer(body, dtype, offset=stream.tell())
         return array.reshape(shape, order="F" if fortran else "C")
-    except (ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # NumPy parses the header as Python, and a damaged one raises almost anything
         raise BadRequest(f"The body is not a NumPy array: {error!s:.300}.") from None
 
 
@@ -150,7 +169,18 @@ def decode_text(body: bytes, charset: str) -> Rows:
     return [text_from(body, charset).rstrip("\r\n")]
 
 
-NPY_HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+def read_array_header_3_0(stream: io.BytesIO) -> Any:
+    """Read a header in UTF-8, which field names in other alphabets need, as one in ASCII with escapes."""
+    length = int.from_bytes(stream.read(4), "little")
+    header = stream.read(length).decode().encode("ascii", "backslashreplace")
+    return npy_format.read_array_header_2_0(io.BytesIO(len(header).to_bytes(4, "little") + header))
+
+
+NPY_HEADERS: dict[tuple[int, int], Callable[[io.BytesIO], Any]] = {
+    (1, 0): npy_format.read_array_header_1_0,
+    (2, 0): npy_format.read_array_header_2_0,
+    (3, 0): read_array_header_3_0,
+}
 DECODERS: dict[str, Callable[[bytes, str], Rows]] = {
     CSV: decode_csv,
     JSON: decode_json,

@@ -39,17 +39,17 @@ def encode_csv(prediction: Any) -> bytes:
     csv.writer(text, lineterminator="\n").writerows(
         row if isinstance(row, list | tuple) else (row,) for row in each(values)
     )
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="replace")
 
 
 def encode_json(prediction: Any) -> bytes:
     """Write the predictions as one JSON value."""
-    return dump_json(values_of(prediction)).encode()
+    return dump_json(values_of(prediction)).encode(errors="replace")
 
 
 def encode_json_lines(prediction: Any) -> bytes:
     """Write one JSON value a line."""
-    return "".join(f"{dump_json(row)}\n" for row in each(values_of(prediction))).encode()
+    return "".join(f"{dump_json(row)}\n" for row in each(values_of(prediction))).encode(errors="replace")
 
 
 def encode_npy(prediction: Any) -> bytes:
@@ -70,15 +70,25 @@ def each(values: Any) -> Iterable[Any]:
 def dump_json(value: Any) -> str:
     """Write JSON; NaN and infinities, for which JSON has no word, become null."""
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False)
-    except ValueError:
-        return json.dumps(without_nan(value), ensure_ascii=False)
+        try:
+            return json.dumps(value, allow_nan=False, ensure_ascii=False, default=python_value)
+        except ValueError:
+            return json.dumps(without_nan(value), ensure_ascii=False, default=python_value)
     except TypeError as error:
         raise ModelFailed(f"The prediction cannot be written as JSON: {error!s:.200}.") from None
 
 
+def python_value(value: Any) -> Any:
+    """Return a NumPy number or array, inside a list or a dict, as what `json` knows."""
+    if isinstance(value, np.generic | np.ndarray) and not isinstance(found := value.tolist(), type(value)):
+        return found
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
 def without_nan(value: Any) -> Any:
     """Return *value* with every float that is not finite replaced by None."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
     if isinstance(value, list | tuple):
         return [without_nan(item) for item in value]
     if isinstance(value, dict):

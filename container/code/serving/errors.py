@@ -2,6 +2,7 @@
 
 import json
 
+MAX_REQUEST_ID = 64
 MAX_BODY = 1024  # bytes; SageMaker relays the body as OriginalMessage
 
 
@@ -72,10 +73,17 @@ class StartError(Exception):
 
 def error_body(code: str, message: str, request_id: str | None) -> bytes:
     """Return the JSON body of an error answer, at most 1 KB, the same for every error."""
+    request_id = request_id and request_id[:MAX_REQUEST_ID]
+    body = written(code, message, request_id)
+    while len(body) > MAX_BODY:
+        # A character takes six bytes at most (as \u0000), so that this never drops too many.
+        excess = len(body) - MAX_BODY
+        message = message[: -max(2, excess // 6)]
+        body = written(code, f"{message}…", request_id)
+    return body
+
+
+def written(code: str, message: str, request_id: str | None) -> bytes:
+    """Return the error as JSON; half a surrogate pair, which UTF-8 has no bytes for, becomes a question mark."""
     error = {"code": code, "message": message, "request_id": request_id}
-    body = json.dumps({"error": error}, ensure_ascii=False).encode()
-    excess = len(body) - MAX_BODY
-    if excess <= 0:
-        return body
-    # A character takes one byte or more, so that dropping as many as there are bytes too many is enough.
-    return error_body(code, message[: -excess - len("…".encode())] + "…", request_id)
+    return json.dumps({"error": error}, ensure_ascii=False).encode(errors="replace")

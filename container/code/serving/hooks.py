@@ -21,6 +21,8 @@ PARAMETERS = {
     "transform_fn": ("model", "input_data", "content_type", "accept"),
 }
 MODULE_NAME = "inference"
+IMPORTED_LATER = {"joblib", "scipy", "sklearn", "xgboost"}  # by the default loaders, after the user's code
+TRACEBACK_HINT = "Mend it; running the file with python shows the whole traceback."
 
 Hook = Callable[..., Any]
 
@@ -68,7 +70,7 @@ def refuse_collisions(code_dir: Path) -> None:
     """Refuse modules in `code/` that would hide, or be hidden by, a module that is already in use."""
     for path in sorted(code_dir.iterdir()):
         module = path.suffix == ".py" or (path / "__init__.py").is_file()
-        taken = path.stem in sys.stdlib_module_names or is_loaded_from_elsewhere(path)
+        taken = path.stem in sys.stdlib_module_names | IMPORTED_LATER or is_loaded_from_elsewhere(path)
         if module and taken:
             raise StartError(
                 f"{path} has the name of a module that the server itself uses ({path.stem}): one would hide "
@@ -98,11 +100,12 @@ def import_program(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise StartError(f"{error.filename}, line {error.lineno}: syntax error: {error.msg}.") from error
+        place = f"{error.filename}, line {error.lineno}"
+        raise StartError(f"{place}: syntax error: {error.msg}. {TRACEBACK_HINT}") from error
     except ImportError as error:
         raise StartError(import_failure(path, error)) from error
     except (Exception, SystemExit) as error:
-        raise StartError(f"{where(error, path)} raised on import: {described(error)}") from error
+        raise StartError(f"{where(error, path)} raised on import: {described(error)}. {TRACEBACK_HINT}") from error
     return module
 
 
@@ -133,11 +136,20 @@ def checked_hook(module: ModuleType, name: str, path: Path) -> Hook:
     if not callable(hook):
         raise StartError(f"{path}: {name} is of type {type(hook).__name__}, not a function. Expected {expected}.")
     count = len(PARAMETERS[name])
-    if accepts(hook, count + 1):
+    if accepts(hook, count + 1) and takes_context(hook, count):
         return hook
     if accepts(hook, count):
         return lambda *arguments: hook(*arguments[:-1])
     raise StartError(f"{path}: {name}{inspect.signature(hook)} has the wrong parameters. Expected {expected}.")
+
+
+def takes_context(hook: Hook, count: int) -> bool:
+    """Tell whether the parameter after the first *count* is for the context, and no option of the user's own."""
+    try:
+        extra = list(inspect.signature(hook).parameters.values())[count : count + 1]
+    except ValueError:  # a built-in without a signature
+        return True
+    return not extra or extra[0].default is inspect.Parameter.empty or extra[0].name == "context"
 
 
 def accepts(hook: Hook, count: int) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from serving.encoders import ENCODERS
 from serving.errors import StartError
-from serving.hooks import Hooks, described, load_hooks, where
+from serving.hooks import TRACEBACK_HINT, Hooks, described, load_hooks, where
 from serving.inference import Context
 from serving.manifest import Manifest, read_manifest, verify_files, version_differences
 from serving.media_types import ALIASES, DEFAULT
@@ -27,10 +27,13 @@ def load_model(settings: Settings) -> Model:
     loaded = load_object(hooks, manifest, settings)
     if not hooks.predict_fn and not hooks.transform_fn:
         default_predict(loaded)  # raises now rather than at the first request
+    schema = schema_of(manifest, loaded)
+    if any(column.numeric is None for column in schema.columns):
+        log.warning("column types are guessed from each request's values; list them in the manifest's input")
     return Model(
         loaded=loaded,
         hooks=hooks,
-        schema=schema_of(manifest, loaded),
+        schema=schema,
         accept=default_accept(hooks, manifest, settings),
         model_dir=settings.model_dir,
         max_body_bytes=settings.max_body_bytes,
@@ -40,11 +43,12 @@ def load_model(settings: Settings) -> Model:
 def default_accept(hooks: Hooks, manifest: Manifest, settings: Settings) -> str:
     """Return the answer's media type when the caller accepts anything: the operator's, the manifest's, or JSON."""
     accept = settings.default_accept or manifest.output.get("accept", DEFAULT)
-    if hooks.output_fn or hooks.transform_fn or ALIASES.get(accept, accept) in ENCODERS:
-        return str(accept)
+    name = str(accept).partition(";")[0].strip().lower()
+    if hooks.output_fn or hooks.transform_fn or ALIASES.get(name, name) in ENCODERS:
+        return name
     raise StartError(
         f"The default answer is {accept!r}, by SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT or the manifest's output.accept, "
-        f"but without an output_fn there are only {', '.join(ENCODERS)}."
+        f"but without an output_fn there are only {', '.join(ENCODERS)}. Use one of these, or define output_fn."
     )
 
 
@@ -64,7 +68,7 @@ def load_object(hooks: Hooks, manifest: Manifest, settings: Settings) -> Any:
     except StartError:
         raise
     except (Exception, SystemExit) as error:
-        raise StartError(f"{where(error, path)} model_fn failed: {described(error)}") from error
+        raise StartError(f"{where(error, path)} model_fn failed: {described(error)}. {TRACEBACK_HINT}") from error
     if loaded is None:
         raise StartError(f"{path}: model_fn returned None. Return the loaded model.")
     return loaded

@@ -24,6 +24,7 @@ class MediaType(NamedTuple):
 
     name: str
     charset: str
+    sent: str  # the name as the caller spells it, where that is an alias
 
 
 @lru_cache(maxsize=256)
@@ -31,7 +32,7 @@ def parse_content_type(header: str | None) -> MediaType:
     """Read a Content-Type header; a missing or empty one is JSON."""
     name, parameters = parse_options_header(header)
     name = name.strip().lower() or DEFAULT
-    return MediaType(ALIASES.get(name, name), parameters.get("charset", "utf-8"))
+    return MediaType(ALIASES.get(name, name), parameters.get("charset", "utf-8"), name)
 
 
 @lru_cache(maxsize=256)
@@ -47,13 +48,19 @@ def choose_accept(header: str | None, offered: tuple[str, ...], default: str) ->
     Raises:
         NotAcceptable: when nothing on offer is acceptable.
     """
-    accept = parse_accept_header(header, MIMEAccept) if header and header.strip() else MIMEAccept([("*/*", 1)])
+    accept = parse_accept(header) if header and header.strip() else MIMEAccept([("*/*", 1)])
     if not offered:
         return first_named(accept) or default
     candidates = [default, *(name for name in offered if name != default)]
     if chosen := accept.best_match(with_aliases(candidates)):
         return chosen
     raise NotAcceptable(f"Cannot answer in {header!r:.100}; this model answers in {', '.join(candidates)}.")
+
+
+def parse_accept(header: str) -> MIMEAccept:
+    """Read an Accept header; parameters such as charset do not matter, for nobody offers them."""
+    accept = parse_accept_header(header, MIMEAccept)
+    return MIMEAccept([(value.partition(";")[0].strip(), quality) for value, quality in accept])
 
 
 def with_aliases(names: Sequence[str]) -> list[str]:

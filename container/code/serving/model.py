@@ -49,7 +49,7 @@ class Model:
         context = Context(str(self.model_dir), request)
         if self.hooks.transform_fn:
             result = self.call(
-                "transform_fn", self.loaded, hook_input(body, content_type), content_type.name, accept, context
+                "transform_fn", self.loaded, hook_input(body, content_type), content_type.sent, accept, context
             )
             return response_from("transform_fn", result, accept)
         data = self.decode(body, content_type, context)
@@ -63,7 +63,7 @@ class Model:
     def decode(self, body: bytes, content_type: MediaType, context: Context) -> Any:
         """Return the model's input, from `input_fn` or the default decoders."""
         if self.hooks.input_fn:
-            return self.call("input_fn", hook_input(body, content_type), content_type.name, context)
+            return self.call("input_fn", hook_input(body, content_type), content_type.sent, context)
         readable = [name for name in DECODERS if name != TEXT or self.schema.kind == "text"]
         if content_type.name not in readable:
             raise UnsupportedMediaType(
@@ -123,13 +123,22 @@ def hook_input(body: bytes, content_type: MediaType) -> str | bytes:
 def response_from(name: str, result: Any, accept: str) -> InferenceResponse:
     """Return what an output hook gave: a body, `(body, content type)`, or a Flask-like response."""
     if hasattr(result, "get_data") and hasattr(result, "content_type"):
+        refuse_error_status(name, result)
         result = result.get_data(), result.content_type
     body, content_type = result if isinstance(result, tuple) and len(result) == 2 else (result, accept)
     if isinstance(body, str):
         body = body.encode()
-    if not isinstance(body, bytes | bytearray) or not isinstance(content_type, str):
-        raise ModelFailed(f"{name} returned {type(body).__name__}; expected str, bytes or (body, content type).")
+    for part, kinds in ((body, bytes | bytearray), (content_type, str)):
+        if not isinstance(part, kinds):
+            raise ModelFailed(f"{name} returned {type(part).__name__}; expected str, bytes or (body, content type).")
     return InferenceResponse(bytes(body), content_type)
+
+
+def refuse_error_status(name: str, response: Any) -> None:
+    """Raise what a Flask-like response with an error's status says; it must not become a 200."""
+    status = getattr(response, "status_code", 200)
+    if status >= 400:
+        raise RequestError(response.get_data(as_text=True), status=status, code=f"{name}_refused")
 
 
 def default_predict(loaded: Any) -> Callable[[Any], Any]:

@@ -98,12 +98,16 @@ def load_pickle(path: Path, manifest: Manifest) -> Any:
 def versions_found_and_expected(path: Path, manifest: Manifest) -> str:
     """Return what is known of the libraries that wrote the file and of those that are here."""
     differences = version_differences(manifest)
-    if not manifest.libraries and (written_by := sklearn_version_in(path)):
-        differences = [f"scikit-learn {installed_version('scikit-learn')} here, {written_by} in the file"]
+    here, written_by = installed_version("scikit-learn"), sklearn_version_in(path)
+    if not manifest.libraries and written_by and written_by != here:
+        differences = [f"scikit-learn {here} here, {written_by} in the file"]
     if differences:
         return f"Versions differ: {'; '.join(differences)}. Install the expected ones, or train with those here."
     if manifest.libraries:
-        return f"The library versions are those of {FILE_NAME}: the file may be damaged, or need a module of yours."
+        return (
+            f"The library versions are those of {FILE_NAME}: the file may be damaged, or need a module of yours. "
+            "Restore the file, or put the module into code/ beside an inference.py."
+        )
     return f"There is no {FILE_NAME} to compare library versions with; `make manifest` writes one at training time."
 
 
@@ -118,8 +122,11 @@ def load_xgboost(path: Path, manifest: Manifest) -> Any:
     import xgboost
 
     try:
+        content = bytearray(path.read_bytes())
+        if not content:
+            raise ValueError("the file is empty")  # XGBoost itself would end the process
         booster = xgboost.Booster()
-        booster.load_model(bytearray(path.read_bytes()))
+        booster.load_model(content)
         return booster
     except Exception as error:
         first_line = str(error).partition("\n")[0]

@@ -112,7 +112,7 @@ def equal(found: Any, expected: Any) -> bool:
     if isinstance(found, int | float) and isinstance(expected, int | float):
         close = math.isclose(found, expected, rel_tol=TOLERANCE, abs_tol=1e-9)
         return close or (math.isnan(found) and math.isnan(expected))
-    if isinstance(found, list) and isinstance(expected, list):
+    if isinstance(found, list | tuple) and isinstance(expected, list | tuple):
         return len(found) == len(expected) and all(map(equal, found, expected))
     if isinstance(found, dict) and isinstance(expected, dict):
         return found.keys() == expected.keys() and all(equal(found[key], expected[key]) for key in found)

@@ -138,6 +138,9 @@ def schema_from_manifest(manifest: Manifest) -> InputSchema:
             f"{FILE_NAME} describes an input that does not exist: {problem}. Use type table, matrix or text, "
             'and columns as {"name": ..., "type": "number" or "string"}.'
         ) from None
+    names = [column.name for column in columns]
+    if len(set(names)) < len(names):
+        raise StartError(f"{FILE_NAME} describes the same column twice: {', '.join(names)}. Give each its own name.")
     if kind == "table" and not columns:
         raise StartError(f"{FILE_NAME} describes a table without columns: list them, or leave the input to the model.")
     return InputSchema(kind, columns, len(columns) or None, label)

@@ -1,0 +1,3 @@
+"""A file's name in place of a function."""
+
+model_fn = "model.joblib"

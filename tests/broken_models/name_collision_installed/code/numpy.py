@@ -1,0 +1,1 @@
+"""Arrays, much simplified."""

@@ -1,0 +1,176 @@
+"""The canary, with real forks: what works in it may be shared, and whatever it does, nothing is left of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Never
+
+import pytest
+
+from serving import canary
+from serving.canary import prove_fork
+from serving.errors import StartError
+
+# Newer Pythons warn of a fork while native threads live. That is the canary's business.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+PATIENCE = 20  # seconds for a canary that is expected to answer
+IMPATIENCE = 0.3  # for one that is expected to hang
+
+
+class Canary:
+    """What the canary does, and where it says who it is."""
+
+    def __init__(self, folder: Path, deed: Callable[[], Any]) -> None:
+        self.note = folder / "pid"
+        self.deed = deed
+
+    def __call__(self) -> None:
+        self.note.write_text(str(os.getpid()))
+        self.deed()
+
+    @property
+    def pid(self) -> int:
+        return int(self.note.read_text())
+
+    @property
+    def is_gone(self) -> bool:
+        """Neither alive nor a zombie."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+
+def raises(error: BaseException) -> Callable[[], None]:
+    def deed() -> Never:
+        raise error
+
+    return deed
+
+
+def test_a_model_that_answers_may_be_shared(tmp_path: Path) -> None:
+    predict = Canary(tmp_path, lambda: None)
+    proof = prove_fork(predict, PATIENCE)
+    assert (proof.shared, proof.reason) == (True, "a forked copy of the model answered its samples")
+    assert predict.pid != os.getpid()
+    assert predict.is_gone
+
+
+def test_the_model_runs_in_another_thread_than_it_was_loaded_in_as_in_the_workers(tmp_path: Path) -> None:
+    def deed() -> None:
+        assert threading.current_thread() is not threading.main_thread()
+
+    assert prove_fork(Canary(tmp_path, deed), PATIENCE).shared
+
+
+@pytest.mark.parametrize("message", ["The model fails on its own sample.", "ş is missing", "two\nlines"])
+def test_a_model_that_is_refused_ends_the_start_with_the_reason(tmp_path: Path, message: str) -> None:
+    predict = Canary(tmp_path, raises(StartError(message)))
+    with pytest.raises(StartError) as refusal:
+        prove_fork(predict, PATIENCE)
+    assert str(refusal.value) == message
+    assert predict.is_gone
+
+
+@pytest.mark.parametrize("message", ["x" * 1_000_000, "x" + "ş" * 100_000, "xx" + "😀" * 100_000])
+def test_a_reason_longer_than_a_pipe_is_cut_short(tmp_path: Path, message: str) -> None:
+    predict = Canary(tmp_path, raises(StartError(message)))
+    with pytest.raises(StartError) as refusal:
+        prove_fork(predict, PATIENCE)
+    assert str(refusal.value)[:500] == message[:500]
+    assert predict.is_gone
+
+
+def test_an_exception_without_a_message_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="RuntimeError"):
+        prove_fork(Canary(tmp_path, raises(RuntimeError())), PATIENCE)
+
+
+def test_a_model_that_exits_ends_the_start_with_the_reason(tmp_path: Path) -> None:
+    """A worker would exit too, and gunicorn would replace it again and again."""
+    predict = Canary(tmp_path, raises(SystemExit("the licence has expired")))
+    with pytest.raises(StartError, match="the licence has expired"):
+        prove_fork(predict, PATIENCE)
+    assert predict.is_gone
+
+
+def test_a_message_that_looks_like_success_is_none(tmp_path: Path) -> None:
+    with pytest.raises(StartError):
+        prove_fork(Canary(tmp_path, raises(StartError("fine"))), PATIENCE)
+
+
+def test_a_model_that_hangs_may_not_be_shared_and_is_killed_in_time(tmp_path: Path) -> None:
+    predict = Canary(tmp_path, lambda: time.sleep(60))
+    began = time.monotonic()
+    proof = prove_fork(predict, IMPATIENCE)
+    assert time.monotonic() - began < PATIENCE
+    assert proof.reason == "a forked copy of the model did not answer its samples within 0.3 s"
+    assert not proof.shared
+    assert predict.is_gone
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_model_that_dies_by_a_signal_may_not_be_shared(tmp_path: Path, number: signal.Signals) -> None:
+    predict = Canary(tmp_path, lambda: os.kill(os.getpid(), number) or time.sleep(60))
+    proof = prove_fork(predict, PATIENCE)
+    assert proof.reason == f"a forked copy of the model died: signal {number.name}"
+    assert not proof.shared
+    assert predict.is_gone
+
+
+def test_a_model_that_ends_the_process_may_not_be_shared(tmp_path: Path) -> None:
+    predict = Canary(tmp_path, lambda: os._exit(7))
+    proof = prove_fork(predict, PATIENCE)
+    assert proof.reason == "a forked copy of the model died: exit status 7"
+    assert not proof.shared
+    assert predict.is_gone
+
+
+def test_a_grandchild_that_lives_on_keeps_nobody_waiting(tmp_path: Path) -> None:
+    def deed() -> None:
+        if os.fork() == 0:
+            time.sleep(PATIENCE)
+            os._exit(0)
+
+    began = time.monotonic()
+    assert prove_fork(Canary(tmp_path, deed), PATIENCE).shared
+    assert time.monotonic() - began < PATIENCE
+
+
+def open_files() -> list[str]:
+    return sorted(path.name for path in Path("/dev/fd").iterdir())
+
+
+def test_no_pipe_is_left_open(tmp_path: Path) -> None:
+    before = open_files()
+    prove_fork(lambda: None, PATIENCE)
+    prove_fork(lambda: time.sleep(60), IMPATIENCE)
+    assert open_files() == before
+
+
+def test_the_canary_never_goes_on_as_a_second_server() -> None:
+    """Whatever goes wrong in it, what comes after the proof runs in one process only."""
+    program = """if True:
+        import os, signal, time
+        from serving.canary import prove_fork
+
+        def interrupted():
+            os.kill(os.getpid(), signal.SIGINT)  # raises KeyboardInterrupt in the canary's main thread
+            time.sleep(0.2)
+
+        try:
+            prove_fork(interrupted, 20)
+        finally:
+            os.write(1, b"went on\\n")
+    """
+    command = [sys.executable, "-c", program]
+    environ = {"PYTHONPATH": str(Path(canary.__file__).parent.parent)}
+    ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.stdout == "went on\n"

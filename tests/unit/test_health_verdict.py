@@ -1,0 +1,71 @@
+"""The health verdict, as nginx reads it: one file that says 200, another that says why not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from serving.health import HealthVerdict
+
+
+def answer(run_dir: Path) -> int | str:
+    """Return what /ping answers, as nginx finds it out."""
+    if (run_dir / "healthy").exists():
+        return 200
+    return json.loads((run_dir / "unhealthy.json").read_bytes())["error"]["message"]
+
+
+def test_the_verdict_begins_unhealthy(tmp_path: Path) -> None:
+    HealthVerdict(tmp_path)
+    assert answer(tmp_path) == "The server is starting."
+
+
+def test_a_verdict_left_by_an_earlier_start_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "healthy").touch()
+    HealthVerdict(tmp_path)
+    assert answer(tmp_path) == "The server is starting."
+
+
+HEALTHY = None
+SEQUENCES = [
+    ["loading"],
+    ["loading", HEALTHY],
+    ["loading", HEALTHY, "draining"],
+    ["loading", HEALTHY, "loading"],
+    ["loading", "loading", "draining"],
+    [HEALTHY, HEALTHY, "no worker", HEALTHY, "no worker", "no worker", HEALTHY],
+]
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES)
+def test_the_answer_is_always_the_latest_verdict(tmp_path: Path, sequence: list[str | None]) -> None:
+    verdict = HealthVerdict(tmp_path)
+    for reason in sequence:
+        if reason is HEALTHY:
+            verdict.healthy()
+        else:
+            verdict.unhealthy(reason)
+        assert answer(tmp_path) == (200 if reason is HEALTHY else reason)
+        assert verdict.reason == reason
+
+
+def test_the_reason_is_an_error_in_the_applications_form(tmp_path: Path) -> None:
+    HealthVerdict(tmp_path).unhealthy('The "model" is loading: ş.')
+    assert json.loads((tmp_path / "unhealthy.json").read_bytes()) == {
+        "error": {"code": "not_ready", "message": 'The "model" is loading: ş.', "request_id": None}
+    }
+
+
+def test_a_reason_is_replaced_as_a_whole_never_written_over(tmp_path: Path) -> None:
+    verdict = HealthVerdict(tmp_path)
+    with (tmp_path / "unhealthy.json").open("rb") as being_sent_by_nginx:
+        verdict.unhealthy("short")
+        assert json.loads(being_sent_by_nginx.read())["error"]["message"] == "The server is starting."
+
+
+def test_nothing_but_the_verdict_is_left_in_the_folder(tmp_path: Path) -> None:
+    verdict = HealthVerdict(tmp_path)
+    verdict.healthy()
+    verdict.unhealthy("draining")
+    verdict.healthy()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["healthy", "unhealthy.json"]
