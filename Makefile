@@ -5,7 +5,7 @@ PORT  ?= 8080
 
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help serve predict test check format image manifest lock clean
+.PHONY: help venv serve predict test check format image manifest lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ serve: ## serve MODEL on PORT until Ctrl-C, in Docker or on this machine
 
 predict: ## send a sample of MODEL to the server on PORT
 	@local_test/predict.sh $(MODEL) --port $(PORT)
+
+venv: ## make .venv with the packages of the image
+	@. local_test/lib.sh && ensure_packages "$$ROOT/container/requirements.txt"
 
 test: ## run every test that this machine can run, and name those it cannot
 	@tests/run.sh

@@ -96,13 +96,13 @@ wait_until_ready() {
 
 # usage: show_one_answer FOLDER PORT
 show_one_answer() {
-  local predict="${ROOT}/local_test/predict.sh" sample
+  local sample command answer
   sample="$(first_sample "$1" 2>/dev/null)" || return 0
-  say "Try it from another terminal:"
-  say
-  say "  $("${predict}" "$1" --port "$2" --sample "${sample}" --show)"
-  say "  $("${predict}" "$1" --port "$2" --sample "${sample}" | head -c 300)"
-  say
+  local -a predict=("${ROOT}/local_test/predict.sh" "$1" --port "$2" --sample "${sample}")
+  command="$("${predict[@]}" --show)"
+  answer="$("${predict[@]}" | head -c 300)"
+  # In one piece, for the server's log goes to the same terminal.
+  say $'Try it from another terminal:\n\n'"  ${command}"$'\n'"  ${answer}"$'\n'
 }
 
 stop() {

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import math
 import socket
 
 import numpy as np
@@ -159,10 +160,14 @@ def random_rows(count):
 COLUMNS = ["sex", "length", "diameter", "height", "whole_weight", "shucked_weight", "viscera_weight", "shell_weight"]
 
 
+def is_missing(cell):
+    return isinstance(cell, float) and math.isnan(cell)
+
+
 def encoded(rows):
     """The same rows in every media type: (media type, body)."""
-    blank = [["" if cell != cell else cell for cell in row] for row in rows]
-    null = [[None if cell != cell else cell for cell in row] for row in rows]
+    blank = [["" if is_missing(cell) else cell for cell in row] for row in rows]
+    null = [[None if is_missing(cell) else cell for cell in row] for row in rows]
     array = np.array(
         [tuple(row) for row in rows], dtype=[(COLUMNS[0], "<U1"), *((name, "<f8") for name in COLUMNS[1:])]
     )

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import uuid
+from pathlib import Path
 
 import pytest
 import requests
@@ -71,7 +72,7 @@ def test_nothing_is_left_behind_after_a_stop(serve):
     assert len(below) >= 4  # nginx and its worker, gunicorn and its workers
     server.send(signal.SIGTERM)
     assert server.exit_status() == 0
-    assert not {pid for pid in below if os.path.exists(f"/proc/{pid}")}
+    assert not {pid for pid in below if Path(f"/proc/{pid}").exists()}
 
 
 def test_a_killed_worker_is_replaced_and_the_server_stays_healthy(serve):

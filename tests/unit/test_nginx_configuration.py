@@ -188,9 +188,7 @@ def test_nginx_lets_go_of_slow_clients_before_it_is_killed_itself(tmp_path: Path
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_nginx_knows_a_socket_for_each_worker_and_the_one_that_gunicorn_holds_for_all(
-    workers: int, tmp_path: Path
-) -> None:
+def test_nginx_knows_each_workers_socket_and_the_one_that_gunicorn_holds(workers: int, tmp_path: Path) -> None:
     configuration = door.render(settings_from({}), workers, tmp_path)
     servers = directives(configuration, "server")
     shared = [server for server in servers if server.endswith(" backup")]

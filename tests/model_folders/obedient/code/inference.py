@@ -14,9 +14,9 @@ def model_fn(model_dir):
     # Set by tests of the start-up: how long loading takes.
     time.sleep(float(os.environ.get("SERVING_TEST_LOAD_SECONDS", "0")))
     # And what it waits for: as long as this file is there, nothing is loaded.
-    while os.path.exists(os.environ.get("SERVING_TEST_GATE", "")):
+    while Path(os.environ.get("SERVING_TEST_GATE", "/no/such/file")).exists():
         time.sleep(0.05)
-    return {"loaded_by": os.getpid(), "calls": 0}
+    return {"loaded_by": os.getpid()}
 
 
 def input_fn(input_data, content_type):
@@ -24,30 +24,54 @@ def input_fn(input_data, content_type):
 
 
 def predict_fn(orders, model):
-    time.sleep(orders.get("sleep", 0))
-    if "hold_gil" in orders:
-        ctypes.PyDLL(None).usleep(int(orders["hold_gil"] * 1e6))  # PyDLL, unlike CDLL, keeps the lock
-    if "compute" in orders:
-        deadline = time.monotonic() + orders["compute"]
-        while time.monotonic() < deadline:
-            sum(range(1000))
-    if "kill_once" in orders and not Path(orders["kill_once"]).exists():
-        Path(orders["kill_once"]).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    if "touch" in orders:
-        Path(orders["touch"]).touch()
-    if "remove" in orders:
-        Path(orders["remove"]).unlink()
-    if "kill" in orders:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if "orphan" in orders and os.fork() == 0:
-        if os.fork() == 0:
-            time.sleep(orders["orphan"])
-        os._exit(0)
-    if "raise" in orders:
-        raise RuntimeError(f"told to: {orders['raise']}")
-    model["calls"] += 1
+    for order, argument in orders.items():
+        if order in ORDERS:
+            ORDERS[order](argument)
     return {"orders": orders, "loaded_by": model["loaded_by"], "pid": os.getpid(), "real": is_real()}
+
+
+def hold_gil(seconds):
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))  # PyDLL, unlike CDLL, keeps the lock
+
+
+def compute(seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        sum(range(1000))
+
+
+def kill(argument):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_once(marker):
+    if not Path(marker).exists():
+        Path(marker).touch()
+        kill(marker)
+
+
+def orphan(seconds):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            time.sleep(seconds)
+        os._exit(0)
+
+
+def fail(reason):
+    raise RuntimeError(reason)
+
+
+ORDERS = {
+    "sleep": time.sleep,
+    "hold_gil": hold_gil,
+    "compute": compute,
+    "kill": kill,
+    "kill_once": kill_once,
+    "orphan": orphan,
+    "raise": fail,
+    "touch": lambda path: Path(path).touch(),
+    "remove": lambda path: Path(path).unlink(),
+}
 
 
 def is_real():

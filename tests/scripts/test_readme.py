@@ -1,0 +1,158 @@
+"""A reader who types what the README says gets what the README says."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from server import ROOT, until
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """What a clone of this checkout would hold, in a clean folder."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+class Reader:
+    """Somebody who types the README's blocks, with a second terminal for what goes on until Ctrl-C."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.servers: list[subprocess.Popen[bytes]] = []
+
+    def types(self, block: str) -> str:
+        """Type a block; return what it prints. One that serves is left running once it says that it is ready."""
+        if block.startswith("make serve"):
+            return self.starts(block)
+        typed = subprocess.run(["bash", "-euc", block], cwd=self.folder, capture_output=True, text=True, check=False)
+        assert typed.returncode == 0, f"{block}\n{typed.stdout}\n{typed.stderr}"
+        return typed.stdout
+
+    def starts(self, block: str) -> str:
+        output = self.folder / f"server-{len(self.servers)}.log"
+        with output.open("wb") as file:
+            server = subprocess.Popen(
+                ["bash", "-c", f"exec {block}"], cwd=self.folder, stdout=file, stderr=file, start_new_session=True
+            )
+        self.servers.append(server)
+
+        def is_ready():
+            assert server.poll() is None, output.read_text()
+            return "Ready after" in output.read_text()
+
+        until(is_ready, f"{block.strip()} to be ready", patience=600)
+        return until(lambda: shown_answer(output.read_text()), "the sample's answer")
+
+    def presses_ctrl_c(self):
+        """Interrupt the last server as a terminal does: its whole process group."""
+        server = self.servers.pop()
+        os.killpg(server.pid, signal.SIGINT)
+        server.wait(60)
+
+
+def shown_answer(output: str) -> str:
+    """The line under the curl command that `make serve` shows."""
+    found = re.search(r"^  curl .*\n  (.+)$", output, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def is_taken(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def reader(clone):
+    """The README's ports are the reader's to have free; where they are not, only CI insists."""
+    taken = [port for port in (8080, 8081, 8082) if is_taken(port)]
+    if taken and os.environ.get("REQUIRE_ALL") != "1":
+        pytest.skip(f"the README's commands need port {taken[0]}, which is taken")
+    reader = Reader(clone)
+    yield reader
+    while reader.servers:
+        reader.presses_ctrl_c()
+
+
+def block_with(beginning: str) -> str:
+    """The only block that begins so."""
+    (found,) = [block for block in BLOCKS if block.startswith(beginning)]
+    return found
+
+
+TYPED = (
+    "make serve\n",
+    "curl --data-raw",
+    "make predict\n",
+    "make venv",
+    "echo '5.1",
+    "make serve MODEL=mine",
+    "make predict MODEL=mine",
+    "tar --create",
+)
+TYPED_WITH_DOCKER = (
+    "docker build --file container/Dockerfile --tag my-image",
+    "make predict PORT=8082",
+    "docker build --file container/Dockerfile --tag my-abalone",
+)
+
+
+def test_every_block_is_typed_by_a_test():
+    known = {block_with(beginning) for beginning in (*TYPED, *TYPED_WITH_DOCKER)}
+    assert set(BLOCKS) - known == {"make test\n"}  # which is what is running this
+
+
+def test_the_readme_leads_to_an_answered_request(reader):
+    assert reader.types(block_with("make serve\n")).startswith("7.258")
+    assert reader.types(block_with("curl --data-raw")) == "7.258125951673891\n"
+    assert "`7.258125951673891`" in README
+    assert reader.types(block_with("make predict\n")) == "7.258125951673891\n"
+    reader.presses_ctrl_c()
+    until(lambda: not is_taken(8080), "the server's end")
+
+
+def test_the_readme_leads_to_a_model_of_ones_own(reader):
+    reader.types(block_with("make venv"))
+    reader.types(block_with("echo '5.1"))
+    assert reader.types(block_with("make serve MODEL=mine")) == "[0]"
+    assert reader.types(block_with("make predict MODEL=mine")) == "[0]"
+    reader.presses_ctrl_c()
+    until(lambda: not is_taken(8081), "the server's end")
+
+
+def test_the_archive_has_the_models_files_at_its_top_level(reader):
+    reader.types(block_with("tar --create"))
+    listed = subprocess.run(["tar", "-tzf", "/tmp/model.tar.gz"], capture_output=True, text=True, check=True).stdout
+    assert "./model.joblib" in listed.splitlines()
+
+
+@pytest.mark.engine
+def test_the_readme_leads_to_the_image(reader):
+    try:
+        reader.types(block_with(TYPED_WITH_DOCKER[0]))
+        until(lambda: "7.258" in predicted(reader), "an answer from the container")
+        reader.types(block_with(TYPED_WITH_DOCKER[1]))
+        reader.types(block_with(TYPED_WITH_DOCKER[2]))
+    finally:
+        subprocess.run(["docker", "rm", "--force", "my-server"], capture_output=True, check=False)
+        subprocess.run(["docker", "rmi", "my-image", "my-abalone"], capture_output=True, check=False)
+
+
+def predicted(reader):
+    command = ["make", "--silent", "predict", "PORT=8082"]
+    return subprocess.run(command, cwd=reader.folder, capture_output=True, text=True, check=False).stdout
