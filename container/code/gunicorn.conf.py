@@ -26,10 +26,10 @@ worker_connections = 4096
 limit_request_line = 0  # nginx has its limits for these three, and answers in JSON
 limit_request_fields = 32768
 limit_request_field_size = 0
+secure_scheme_headers: dict[str, str] = {}  # a caller's X-Forwarded-Proto is nothing to refuse a request for
 preload_app = True  # the model is loaded once, before the fork
-timeout = (
-    settings.timeout + 30
-)  # of a worker's heartbeat, not of a request: only a worker that is beyond help misses it
+# Of a worker's heartbeat, not of a request: only a worker that is beyond help misses it.
+timeout = settings.timeout + 30
 graceful_timeout = 20
 keepalive = 75  # longer than nginx keeps its connections to us
 control_socket_disable = True  # it would be written under HOME

@@ -20,7 +20,7 @@ from serving.health import HealthVerdict
 from serving.nginx import write_configuration
 from serving.plan import available_cpus, make_plan
 from serving.processes import child_environment, gunicorn_command, nginx_command, reap, start
-from serving.settings import Settings
+from serving.settings import MOUNTED_MODEL, Settings
 from serving.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ def check(settings: Settings, run_dir: Path) -> int:
     tested = subprocess.run([*nginx_command(configuration), "-t"], capture_output=True, text=True, check=False)
     if tested.returncode:
         raise StartError(f"nginx refuses its configuration: {tested.stderr.strip()}")
-    if not settings.model_dir.exists():
+    if settings.model_dir == MOUNTED_MODEL and not settings.model_dir.exists():
         log.info("checked; there is no model folder yet", extra={"looked_for": str(settings.model_dir)})
         return 0
     from serving.loading import load_model

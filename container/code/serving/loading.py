@@ -1,6 +1,7 @@
 """From a model folder to a model that can answer."""
 
 import logging
+import os
 from typing import Any
 
 from serving.encoders import ENCODERS
@@ -19,6 +20,17 @@ log = logging.getLogger(__name__)
 
 def load_model(settings: Settings) -> Model:
     """Load the model in the settings' folder; raise `StartError` saying what is wrong with it."""
+    try:
+        return load_readable_model(settings)
+    except PermissionError as error:
+        raise StartError(
+            f"{error.filename} cannot be read by user {os.geteuid()}: {error.strerror}. "
+            f"Make the model folder readable for everybody: chmod -R a+rX {settings.model_dir}"
+        ) from error
+
+
+def load_readable_model(settings: Settings) -> Model:
+    """Load the model; raise `PermissionError` for what may not be read, `StartError` for everything else."""
     require_folder(settings.model_dir)
     manifest = read_manifest(settings.model_dir)
     verify_files(manifest, settings.model_dir)

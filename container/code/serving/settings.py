@@ -160,8 +160,15 @@ def refuse_multi_model(multi_model: bool | None) -> None:
 
 def default_model_dir() -> Path:
     """Return SageMaker's folder, or the image's own where the platform mounted nothing."""
-    mounted = MOUNTED_MODEL.is_dir() and any(MOUNTED_MODEL.iterdir())
-    return BAKED_MODEL if BAKED_MODEL.is_dir() and not mounted else MOUNTED_MODEL
+    return BAKED_MODEL if BAKED_MODEL.is_dir() and is_empty(MOUNTED_MODEL) else MOUNTED_MODEL
+
+
+def is_empty(folder: Path) -> bool:
+    """Tell whether there is nothing in *folder*, or no such folder; one that cannot be read holds something."""
+    try:
+        return not folder.is_dir() or not any(folder.iterdir())
+    except PermissionError:
+        return False
 
 
 def existing_folder(path: Path | None) -> Path | None:
