@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -61,7 +62,12 @@ def fail(reason):
     raise RuntimeError(reason)
 
 
+def say(words):
+    print(words, file=sys.stderr, flush=True)
+
+
 ORDERS = {
+    "say": say,
     "sleep": time.sleep,
     "hold_gil": hold_gil,
     "compute": compute,
