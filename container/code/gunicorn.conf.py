@@ -25,7 +25,7 @@ worker_tmp_dir = str(run_dir)  # /dev/shm is not to be relied on
 worker_connections = 4096
 limit_request_line = 0  # nginx has its limits for these three, and answers in JSON
 limit_request_fields = 32768
-limit_request_field_size = 0
+limit_request_field_size = 131072
 secure_scheme_headers: dict[str, str] = {}  # a caller's X-Forwarded-Proto is nothing to refuse a request for
 preload_app = True  # the model is loaded once, before the fork
 # Of a worker's heartbeat, not of a request: only a worker that is beyond help misses it.

@@ -109,6 +109,7 @@ def test_the_payload_limit_can_be_set(serve):
 def test_headers_that_the_platform_sends_are_borne(abalone):
     headers = {f"X-Amzn-Unknown-{number}": "x" * 100 for number in range(50)}
     headers |= {"X-Amzn-SageMaker-Custom-Attributes": "a" * 1024, "X-Amzn-SageMaker-Session-Id": "s" * 256}
+    headers |= {"X-Long": "x" * 12000}  # more than gunicorn takes by default, and less than nginx does
     assert abalone.invoke(ROW, "text/csv", **headers).status_code == 200
 
 
@@ -131,6 +132,7 @@ def raw(server, sent):
     ("sent", "status", "code"),
     [
         (b"NONSENSE\r\n\r\n", b"400", b"bad_request"),
+        (b"AB /invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"405", b"method_not_allowed"),
         (b"POST /invocations HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n" % (b"x" * 70000), b"431", b"headers_too_large"),
         (b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"x" * 70000), b"431", b"headers_too_large"),
         (
@@ -139,7 +141,7 @@ def raw(server, sent):
             b"payload_too_large",
         ),
     ],
-    ids=["no-http", "long-header", "long-path", "long-body"],
+    ids=["no-http", "no-method", "long-header", "long-path", "long-body"],
 )
 def test_what_nginx_refuses_is_refused_in_the_same_json(abalone, sent, status, code):
     head, _, body = raw(abalone, sent).partition(b"\r\n\r\n")

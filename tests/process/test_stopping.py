@@ -98,6 +98,26 @@ def test_while_a_workers_successor_loads_the_other_worker_answers(serve):
     until(lambda: server.log_text().count("worker ready") == 3, "the successor")
 
 
+def test_with_all_workers_dead_but_one_every_request_is_answered(serve):
+    gate = f"/tmp/gate-{uuid.uuid4().hex}"
+    server = serve("obedient", SERVING_TEST_GATE=gate, SAGEMAKER_MODEL_SERVER_WORKERS="4", SERVING_LOAD_PER="worker")
+    until(lambda: server.log_text().count("worker ready") == 4, "four ready workers")
+    server.tell(touch=gate)
+    for victim in sorted(server.worker_pids())[:3]:
+        os.kill(victim, signal.SIGKILL)
+    until(lambda: server.log_text().count("worker gone") == 3, "the victims' end")
+    assert {server.tell().status_code for _ in range(12)} == {200}
+    assert server.log_text().count("worker ready") == 4
+    server.tell(remove=gate)
+
+
+def test_with_all_workers_dead_requests_wait_for_the_first_successor(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    for victim in server.worker_pids():
+        os.kill(victim, signal.SIGKILL)
+    assert {server.tell().status_code for _ in range(5)} == {200}
+
+
 def test_a_request_whose_worker_is_killed_is_answered_by_another(serve, tmp_path):
     server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="2")
     answer = server.tell(kill_once="/tmp/killed")

@@ -190,26 +190,20 @@ def test_nginx_lets_go_of_slow_clients_before_it_is_killed_itself(tmp_path: Path
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_nginx_knows_each_workers_socket_and_the_one_that_gunicorn_holds(workers: int, tmp_path: Path) -> None:
     configuration = door.render(settings_from({}), workers, tmp_path)
-    servers = directives(configuration, "server")
-    shared = [server for server in servers if server.endswith(" backup")]
-    own = [server for server in servers if server not in shared]
     bound_by_gunicorn = gunicorn_settings(
         {"SERVING_RUN_DIR": str(tmp_path), "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers)}
     )
+    *own, shared = directives(configuration, "server")
     assert own == [f'"unix:{door.worker_socket(tmp_path, slot)}" max_fails=0' for slot in range(workers)]
+    assert shared == f'"{bound_by_gunicorn["bind"]}" max_fails=0'
     assert bound_by_gunicorn["workers"] == workers
-    assert [f'"{bound_by_gunicorn["bind"]}" max_fails=0 backup'] == shared
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_a_request_whose_worker_died_has_another_try(workers: int, tmp_path: Path) -> None:
-    """nginx tries again only where it knows of more than one server, and none of them may count as failed."""
-    configuration = door.render(settings_from({}), workers, tmp_path)
-    assert directives(configuration, "proxy_next_upstream") == ["error non_idempotent"]
-    assert directives(configuration, "proxy_next_upstream_tries") == ["2"]
-    servers = directives(configuration, "server")
-    assert len(servers) >= 2
-    assert all(" max_fails=0" in server for server in servers)
+def test_a_request_has_two_tries_and_no_more(tmp_path: Path) -> None:
+    """One at the least busy worker, and one at any: an input that kills its worker kills two, whatever their number."""
+    configuration = door.render(settings_from({}), 5, tmp_path)
+    assert directives(configuration, "proxy_next_upstream") == ["off"]
+    assert directives(configuration, "proxy_pass") == ["http://least_busy_worker", "http://any_worker"]
 
 
 # -- what nginx itself answers

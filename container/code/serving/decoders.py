@@ -133,6 +133,8 @@ def decode_npy(body: bytes, charset: str) -> Rows:
 def rows_in(array: NDArray[Any]) -> Rows:
     """Return records from a structured array, lists from one of strings, and numbers as they are."""
     if array.dtype.names:
+        if any(array.dtype[name].shape for name in array.dtype.names):
+            raise BadRequest("A field of the array holds arrays; send one value for each row and column.")
         columns = {name: plain(array[name].ravel()).tolist() for name in array.dtype.names}
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if array.ndim > 2:

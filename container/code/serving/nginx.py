@@ -31,7 +31,6 @@ def render(settings: Settings, workers: int, run_dir: Path, template: Path = TEM
         SERVERS="\n".join(f'        server "unix:{socket}" max_fails=0;' for socket in sockets),
         SHARED_SOCKET=shared_socket(run_dir),
         MAX_BODY_BYTES=settings.max_body_bytes or 0,
-        TIMEOUT=settings.timeout,
         PROXY_TIMEOUT=settings.timeout + PROXY_MARGIN,
         DRAIN_SECONDS=DRAIN_SECONDS,
         **{f"ERROR_{code.upper()}": body for code, body in error_bodies(settings).items()},
