@@ -33,14 +33,14 @@ def create_app(service: Service, max_body_bytes: int | None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.extensions["model_service"] = service
 
-    @app.route("/ping", methods=["GET", "POST"])
+    @app.route("/ping", methods=["GET", "POST"], provide_automatic_options=False)
     def ping() -> Response:
         """Say whether this process can predict; behind nginx the supervisor's verdict answers instead."""
         if not service.ready:
             raise NotReady("The model is not loaded in this process.")
         return Response(status=200)
 
-    @app.route("/invocations", methods=["POST"])
+    @app.route("/invocations", methods=["POST"], provide_automatic_options=False)
     def invocations() -> Response:
         """Answer with the model's prediction."""
         answer = service.answer(inference_request())

@@ -1,0 +1,1 @@
+"""The path to `framework`, as AWS has it."""
