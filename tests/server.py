@@ -220,10 +220,13 @@ class ContainerServer(Server):
         inside = environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
         variables = [part for name, value in environ.items() for part in ("--env", f"{name}={value}")]
         mount = ("--volume", f"{model}:/opt/ml/model:ro") if model else ()
-        publish = () if "none" in options else ("--publish", f"127.0.0.1:{self.port}:{inside}")
-        docker(
-            "run", "--detach", "--name", self.name, *publish, *mount, *variables, *options, image, "serve", *arguments
-        )
+        publish = () if "--network" in options else ("--publish", f"127.0.0.1:{self.port}:{inside}")
+        command = ("--detach", "--name", self.name, *publish, *mount, *variables, *options, image, "serve", *arguments)
+        try:
+            docker("run", *command)
+        except AssertionError:
+            self.close()  # a container that cannot be started is there all the same
+            raise
 
     def inspect(self, template: str) -> str:
         return docker("inspect", "--format", template, self.name).stdout.strip()
