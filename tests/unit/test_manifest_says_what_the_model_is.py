@@ -15,7 +15,7 @@ import pytest
 import serving
 from builders import ask, folder, load, separate_imports
 from serving.errors import StartError
-from serving.manifest import Manifest, file_hash, read_manifest, verify_files, write_manifest
+from serving.manifest import Manifest, file_hash, installed_version, read_manifest, verify_files, write_manifest
 from serving.schema import Column, InputSchema, schema_of
 
 FILES = {
@@ -131,6 +131,26 @@ def test_the_command_refuses_what_is_no_folder(tmp_path: Path) -> None:
     done = manifest_command(str(tmp_path / "nowhere"))
     assert done.returncode == 2
     assert f"{tmp_path / 'nowhere'} is not a folder" in done.stderr
+
+
+def test_the_command_refuses_a_library_that_is_not_here(tmp_path: Path) -> None:
+    done = command(tmp_path, "scikit-learn", "skikit-learn")
+    assert done.returncode == 2
+    assert "not installed here: skikit-learn" in done.stderr
+
+
+def test_xgboost_with_and_without_gpus_is_one_library() -> None:
+    assert installed_version("xgboost") == installed_version("xgboost-cpu") is not None
+
+
+def test_the_command_refuses_a_library_that_is_not_here(tmp_path: Path) -> None:
+    done = manifest_command(str(tmp_path), "scikit-learn", "skikit-learn")
+    assert done.returncode == 2
+    assert "not installed here: skikit-learn" in done.stderr
+
+
+def test_xgboost_with_and_without_gpus_is_one_library() -> None:
+    assert installed_version("xgboost") == installed_version("xgboost-cpu") is not None
 
 
 def test_the_command_writes_a_damaged_manifest_anew(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import platform
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from serving.errors import StartError
 FILE_NAME = "manifest.json"
 NOT_HASHED = {"code", "samples", "__pycache__"}  # written by people, and read by them when they change
 DEFAULT_LIBRARIES = ("scikit-learn", "numpy", "pandas", "joblib", "xgboost-cpu")
+
+SAME_LIBRARY = {"xgboost": "xgboost-cpu", "xgboost-cpu": "xgboost"}  # one library, built with and without GPUs
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,10 @@ def installed_version(name: str) -> str | None:
     """Return the version of the distribution *name*, None when it is not installed."""
     if name == "python":
         return platform.python_version()
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+    for distribution in (name, SAME_LIBRARY.get(name, name)):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(distribution)
+    return None
 
 
 def write_manifest(
@@ -136,6 +140,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
         parser.error(f"{arguments.folder} is not a folder")
+    if arguments.library is not DEFAULT_LIBRARIES and (unknown := [*filterfalse(installed_version, arguments.library)]):
+        parser.error(f"not installed here: {', '.join(unknown)}")
     before = present_manifest(arguments.folder)
     print(write_manifest(arguments.folder, libraries=arguments.library, input=before.input, output=before.output))
 

@@ -70,13 +70,19 @@ def listing(folder: Path) -> str:
 def is_candidate(path: Path) -> bool:
     """Tell whether the file is a model by its name and, for JSON, by its beginning."""
     if path.suffix == ".json":
-        return path.name != FILE_NAME and XGBOOST_HEADER in path.read_bytes()[:64]
+        return path.name != FILE_NAME and XGBOOST_HEADER in first_bytes(path, 64)
     return path.name == XGBOOST_CLASSIC or path.suffix in (*PICKLES, ".ubj")
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """Return the beginning of a file, however large it is."""
+    with path.open("rb") as file:
+        return file.read(count)
 
 
 def loader_of(path: Path) -> Callable[[Path, Manifest], Any]:
     """Return what reads the file; the classic XGBoost file may be a pickle, told by its first byte."""
-    if path.suffix in PICKLES or path.read_bytes()[:1] == b"\x80":
+    if path.suffix in PICKLES or first_bytes(path, 1) == b"\x80":
         return load_pickle
     return load_xgboost
 
