@@ -134,16 +134,6 @@ def test_the_command_refuses_what_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_the_command_refuses_a_library_that_is_not_here(tmp_path: Path) -> None:
-    done = command(tmp_path, "scikit-learn", "skikit-learn")
-    assert done.returncode == 2
-    assert "not installed here: skikit-learn" in done.stderr
-
-
-def test_xgboost_with_and_without_gpus_is_one_library() -> None:
-    assert installed_version("xgboost") == installed_version("xgboost-cpu") is not None
-
-
-def test_the_command_refuses_a_library_that_is_not_here(tmp_path: Path) -> None:
     done = manifest_command(str(tmp_path), "scikit-learn", "skikit-learn")
     assert done.returncode == 2
     assert "not installed here: skikit-learn" in done.stderr
