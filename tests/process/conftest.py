@@ -11,6 +11,15 @@ from server import TEST_MODELS, ContainerServer, HostServer, Server
 Start = Callable[..., Server]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the half of a test that is for the machine only, or for the image only."""
+    for item in list(items):
+        only = item.get_closest_marker("only")
+        if only and only.args[0] != item.callspec.params["launch"]:
+            items.remove(item)
+            config.hook.pytest_deselected(items=[item])
+
+
 @pytest.fixture(params=[pytest.param("host", marks=pytest.mark.nginx), pytest.param("image", marks=pytest.mark.engine)])
 def launch(request: pytest.FixtureRequest) -> Iterator[Start]:
     """Start servers that are closed after the test, whatever becomes of it; do not wait for them."""

@@ -165,9 +165,8 @@ def test_a_worker_that_cannot_start_ends_the_server(launch, tmp_path):
     assert "not in a worker" in server.logged("cannot start")["message"]
 
 
-def test_orphans_of_the_users_code_are_reaped(serve, request):
-    if "host" in request.node.name:
-        pytest.skip("only PID 1 inherits orphans")
+@pytest.mark.only("image")  # where the program is PID 1, and inherits them
+def test_orphans_of_the_users_code_are_reaped(serve):
     server = serve("obedient")
     before = server.children()
     assert server.tell(orphan=0.5).status_code == 200

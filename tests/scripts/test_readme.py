@@ -29,6 +29,11 @@ def clone(tmp_path_factory):
     return folder
 
 
+def terminal():
+    """A reader's environment: not that of `make`, which may be what runs these tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+
 class Reader:
     """Somebody who types the README's blocks, with a second terminal for what goes on until Ctrl-C."""
 
@@ -40,7 +45,9 @@ class Reader:
         """Type a block; return what it prints. One that serves is left running once it says that it is ready."""
         if block.startswith("make serve"):
             return self.starts(block)
-        typed = subprocess.run(["bash", "-euc", block], cwd=self.folder, capture_output=True, text=True, check=False)
+        typed = subprocess.run(
+            ["bash", "-euc", block], cwd=self.folder, env=terminal(), capture_output=True, text=True, check=False
+        )
         assert typed.returncode == 0, f"{block}\n{typed.stdout}\n{typed.stderr}"
         return typed.stdout
 
@@ -48,7 +55,12 @@ class Reader:
         output = self.folder / f"server-{len(self.servers)}.log"
         with output.open("wb") as file:
             server = subprocess.Popen(
-                ["bash", "-c", f"exec {block}"], cwd=self.folder, stdout=file, stderr=file, start_new_session=True
+                ["bash", "-c", f"exec {block}"],
+                cwd=self.folder,
+                env=terminal(),
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
             )
         self.servers.append(server)
 
@@ -155,4 +167,5 @@ def test_the_readme_leads_to_the_image(reader):
 
 def predicted(reader):
     command = ["make", "--silent", "predict", "PORT=8082"]
-    return subprocess.run(command, cwd=reader.folder, capture_output=True, text=True, check=False).stdout
+    typed = subprocess.run(command, cwd=reader.folder, env=terminal(), capture_output=True, text=True, check=False)
+    return typed.stdout
