@@ -140,3 +140,18 @@ def test_sigterm_while_the_model_is_loading_ends_the_start(launch):
     server.send(signal.SIGTERM)
     assert server.exit_status() == 0
     assert not server.logged("model loaded")
+
+
+def test_workers_that_die_again_and_again_before_they_are_ready_end_the_start(launch, tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "inference.py").write_text(
+        "import os, signal\n"
+        "ARBITER = os.environ.setdefault('SEEN_BY', str(os.getpid()))\n"
+        "def model_fn(model_dir):\n"
+        "    if str(os.getpid()) != ARBITER: os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "    return 1\n"
+        "def predict_fn(rows, model): return rows\n"
+    )
+    server = launch(tmp_path)
+    assert server.exit_status() == 1
+    assert "3 workers died before one was ready" in server.logged("cannot start")["message"]

@@ -248,6 +248,16 @@ HISTORIES = {
         [LOADING_REASON],
         None,
     ),
+    "three workers die before any was ready: the start is given up, once": (
+        (loading(), gone(21), gone(22), gone(23), gone(24), ends(GUNICORN, 0), ends(NGINX, 0)),
+        [LOADING_REASON, "nginx gets SIGTERM", "gunicorn gets SIGTERM", "nginx gets SIGTERM"],
+        1,
+    ),
+    "workers that die young once the server was ready are replaced": (
+        (*START, gone(21), gone(23), gone(24), gone(25)),
+        STARTED,
+        None,
+    ),
     "workers end because the server stops: that makes nothing unhealthy": (
         (*START, SIGTERM, ends(NGINX, 0), gone(21), gone(22), wait(RECOVERY_SECONDS)),
         [*STARTED, DRAINING_REASON, "nginx gets SIGQUIT", "gunicorn gets SIGTERM"],

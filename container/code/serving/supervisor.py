@@ -9,6 +9,7 @@ from serving import status
 
 DRAIN_SECONDS = 24.0  # then whatever is left is killed: SageMaker itself kills 30 s after SIGTERM
 STOP_SECONDS = 5.0  # for the surviving child, once the other one has died
+EARLY_DEATHS = 3  # of workers, before one was ready: the next would die as well
 RECOVERY_SECONDS = 5.0  # a worker is replaced in less; without any for longer, the container is not healthy
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Supervisor:
         self._alive = {nginx.pid: nginx, gunicorn.pid: gunicorn}
         self._ready_workers: set[int] = set()
         self._was_ready = False
+        self._early_deaths = 0
         self._stopping: int | None = None  # the status to exit with, once stopping
         self._deadline: float | None = clock() + startup_timeout
 
@@ -130,8 +132,22 @@ class Supervisor:
     def _worker_gone(self, pid: int) -> None:
         self._ready_workers.discard(pid)
         log.log(logging.INFO if self._stopping is not None else logging.WARNING, "worker gone", extra={"pid": pid})
-        if not self._ready_workers and self._stopping is None and self._was_ready and self._deadline is None:
+        if self._stopping is not None:
+            return
+        if not self._was_ready:
+            self._early_death()
+        elif not self._ready_workers and self._deadline is None:
             self._deadline = self._clock() + RECOVERY_SECONDS
+
+    def _early_death(self) -> None:
+        self._early_deaths += 1
+        if self._early_deaths == EARLY_DEATHS:
+            log.critical(
+                "cannot start: %d workers died before one was ready. A native library may have crashed on the model, "
+                "or memory may be short: try SAGEMAKER_MODEL_SERVER_WORKERS=1, or more memory.",
+                EARLY_DEATHS,
+            )
+            self._give_up(1)
 
     def _first_death(self, name: str, exit_status: int) -> None:
         log.error("%s ended; the container ends with it", name, extra={"exit_status": exit_status})
