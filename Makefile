@@ -12,10 +12,10 @@ help: ## list the verbs
 	@echo; echo '  MODEL=name   a folder of models/ (default: abalone)'; echo '  PORT=number  where to listen (default: 8080)'
 
 serve: ## serve MODEL on PORT until Ctrl-C, in Docker or on this machine
-	@local_test/serve_local.sh $(MODEL) --port $(PORT)
+	@local_test/serve_local.sh "$(MODEL)" --port "$(PORT)"
 
 predict: ## send a sample of MODEL to the server on PORT
-	@local_test/predict.sh $(MODEL) --port $(PORT)
+	@local_test/predict.sh "$(MODEL)" --port "$(PORT)"
 
 venv: ## make .venv with the packages of the image
 	@. local_test/lib.sh && ensure_packages "$$ROOT/container/requirements.txt"
@@ -29,12 +29,13 @@ check: ## lint and type-check everything
 format: ## format the Python code
 	@. local_test/lib.sh && ensure_packages "$$ROOT/requirements-dev.txt" && .venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
-image: ## build the image, with MODEL_IN_IMAGE=name baked into it if that is given
-	@docker build --file container/Dockerfile --tag sagemaker-byoc --build-arg MODEL=$(MODEL_IN_IMAGE) .
+image: ## build the image; a MODEL that is given is baked into it
+	@docker build --file container/Dockerfile --tag sagemaker-byoc \
+	  --build-arg MODEL="$(if $(findstring command,$(origin MODEL)),$(MODEL))" .
 
 manifest: ## write MODEL's manifest.json: file hashes and library versions
-	@. local_test/lib.sh && ensure_packages "$$ROOT/container/requirements.txt" \
-	  && PYTHONPATH=container/code .venv/bin/python -m serving.manifest "$$(model_folder $(MODEL))"
+	@. local_test/lib.sh && folder="$$(model_folder "$(MODEL)")" && ensure_packages "$$ROOT/container/requirements.txt" \
+	  && PYTHONPATH=container/code .venv/bin/python -m serving.manifest "$$folder"
 
 lock: ## compile the .in files into locked requirements, with hashes
 	@tests/lock.sh

@@ -10,12 +10,17 @@ PATH="${PATH}:/usr/local/sbin:/usr/sbin:/sbin"
 say() { printf '%s\n' "$*" >&2; }
 
 fail() {
-  say "$(basename -- "$0"): $1"
+  say "${0##*/}: $1"
   shift
   local line
   for line in "$@"; do say "  ${line}"; done
   exit 1
 }
+
+if [[ "${BASH_VERSINFO[0]}${BASH_VERSINFO[1]}" -lt 44 ]]; then
+  fail "bash ${BASH_VERSION} is too old: 4.4 or newer is needed." "macOS: brew install bash"
+fi
+shopt -s inherit_errexit
 
 # usage: help_text SCRIPT — prints the comment at the script's head
 help_text() { sed -n '2,/^[^#]/ { s/^# \{0,1\}//p; }' "$1"; }
@@ -88,7 +93,8 @@ ensure_model_packages() {
   local requirements="$1/code/requirements.txt" constraints
   [[ -f "${requirements}" ]] || return 0
   constraints="$(mktemp)"
-  "${VENV}/bin/python" -m pip freeze >"${constraints}"
+  # The lock without its hashes, which would be asked of the model's packages as well.
+  sed -n 's/^\([A-Za-z0-9].*==.*\) \\$/\1/p' "${ROOT}/container/requirements.txt" >"${constraints}"
   run_quietly "installing the model's own packages, ${requirements}" \
     "${VENV}/bin/python" -m pip install --disable-pip-version-check \
     --constraint "${constraints}" --requirement "${requirements}"
@@ -121,6 +127,18 @@ ensure_nginx() {
     "or start Docker: the image brings its own."
 }
 
+# usage: require_port PORT SCRIPT
+require_port() {
+  [[ "$1" =~ ^[0-9]{1,5}$ ]] || wrong_usage "$2" "--port is a number, not $1"
+}
+
+require_curl() {
+  command -v curl >/dev/null 2>&1 || fail "curl is not installed." "Debian, Ubuntu: sudo apt-get install curl"
+}
+
+# usage: is_taken PORT
+is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 engine_answers() { command -v docker >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
 
 # usage: content_type_of FILE
@@ -139,7 +157,7 @@ content_type_of() {
 first_sample() {
   local sample
   for sample in "$1"/samples/one_row.* "$1"/samples/*; do
-    if [[ -f "${sample}" && "${sample}" != *.expected.* ]]; then
+    if [[ -f "${sample}" && "${sample}" != *.expected.* && "${sample}" =~ \.(csv|json|jsonl|npy|txt)$ ]]; then
       echo "${sample}"
       return
     fi

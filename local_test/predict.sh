@@ -17,12 +17,11 @@
 #   local_test/predict.sh abalone_predictor --port 9000 --accept application/json
 
 set -euo pipefail
-shopt -s inherit_errexit
 # shellcheck source=local_test/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 main() {
-  local model=abalone port=8080 sample='' content_type='' accept='' show=''
+  local model=abalone port=8080 sample='' content_type='' accept='' show='' folder
   while [[ $# -gt 0 ]]; do
     case "$1" in
       -h | --help) help_text "$0"; exit ;;
@@ -35,7 +34,11 @@ main() {
       *) model="$1"; shift ;;
     esac
   done
-  [[ -n "${sample}" ]] || sample="$(first_sample "$(model_folder "${model}")")"
+  require_port "${port}" "$0"
+  if [[ -z "${sample}" ]]; then
+    folder="$(model_folder "${model}")"
+    sample="$(first_sample "${folder}")"
+  fi
   [[ -f "${sample}" ]] || fail "no such file: ${sample}"
   [[ -n "${content_type}" ]] || content_type="$(content_type_of "${sample}")"
 
@@ -65,12 +68,13 @@ show_request() {
 send() {
   local sample="$1" url="$2" answer status
   shift 2
+  require_curl
   answer="$(mktemp)"
   # shellcheck disable=SC2064  # the path is meant as it is now
   trap "rm -f -- '${answer}'" EXIT
-  status="$(curl --silent --show-error --output "${answer}" --write-out '%{http_code}' \
+  status="$(curl --silent --show-error --noproxy localhost --output "${answer}" --write-out '%{http_code}' \
     --data-binary "@${sample}" "$@" "${url}")" \
-    || fail "no server answers at ${url}." "Start one with: make serve"
+    || fail "no server answers at ${url}." "Start one with: make serve, and the same MODEL and PORT."
   if [[ "${status}" != 2* ]]; then
     cat -- "${answer}" >&2
     say

@@ -17,7 +17,6 @@
 #   SAGEMAKER_MODEL_SERVER_WORKERS=1 local_test/serve_local.sh abalone_predictor --port 9000 --engine host
 
 set -euo pipefail
-shopt -s inherit_errexit
 # shellcheck source=local_test/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -37,6 +36,11 @@ main() {
   done
   local folder
   folder="$(model_folder "${model}")"
+  require_port "${port}" "$0"
+  require_curl
+  # Or the other server's answers would be taken for this one's.
+  ! is_taken "${port}" || fail "port ${port} is taken." "Stop what listens there, or choose another: --port N, or make serve PORT=N"
+  trap end_server EXIT
   case "${engine:-$(default_engine)}" in
     docker) start_in_docker "${folder}" "${port}" ;;
     host) start_on_host "${folder}" "${port}" ;;
@@ -85,7 +89,7 @@ start_in_docker() {
 # usage: wait_until_ready PORT
 wait_until_ready() {
   local began="${SECONDS}"
-  until curl --silent --fail --output /dev/null "http://localhost:$1/ping"; do
+  until curl --silent --fail --noproxy localhost --output /dev/null "http://localhost:$1/ping"; do
     # The server has said why; adding to it would only hide it.
     kill -0 "${SERVER}" 2>/dev/null || wait_for_server
     sleep 0.2
@@ -100,9 +104,12 @@ show_one_answer() {
   sample="$(first_sample "$1" 2>/dev/null)" || return 0
   local -a predict=("${ROOT}/local_test/predict.sh" "$1" --port "$2" --sample "${sample}")
   command="$("${predict[@]}" --show)"
-  answer="$("${predict[@]}" | head -c 300)"
+  if ! answer="$("${predict[@]}")"; then
+    say "The sample ${sample} was not answered; the server goes on."
+    return
+  fi
   # In one piece, for the server's log goes to the same terminal.
-  say $'Try it from another terminal:\n\n'"  ${command}"$'\n'"  ${answer}"$'\n'
+  say $'Try it from another terminal:\n\n'"  ${command}"$'\n'"  ${answer:0:300}"$'\n'
 }
 
 stop() {
@@ -110,6 +117,11 @@ stop() {
   say "Stopping."
   kill -TERM "${SERVER}" 2>/dev/null || true
   wait_for_server
+}
+
+# However this script ends, the server ends with it.
+end_server() {
+  if [[ -n "${SERVER}" ]]; then kill -TERM "${SERVER}" 2>/dev/null || true; fi
 }
 
 # Ends this script with the server's own status.

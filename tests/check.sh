@@ -6,7 +6,6 @@
 # Makes .venv with the locked packages, and installs shellcheck where it may (root, apt).
 
 set -euo pipefail
-shopt -s inherit_errexit
 # shellcheck source=local_test/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/../local_test/lib.sh"
 

@@ -6,7 +6,6 @@
 #   --upgrade   take the newest versions that the .in files allow, rather than keeping the present ones
 
 set -euo pipefail
-shopt -s inherit_errexit
 # shellcheck source=local_test/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/../local_test/lib.sh"
 

@@ -12,7 +12,6 @@
 #   tests/run.sh tests/unit --exitfirst
 
 set -euo pipefail
-shopt -s inherit_errexit
 # shellcheck source=local_test/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/../local_test/lib.sh"
 

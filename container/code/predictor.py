@@ -12,6 +12,10 @@ from serving.errors import NotReady, PayloadTooLarge, RequestError, error_body
 from serving.inference import InferenceRequest, InferenceResponse
 
 JSON = "application/json"
+REFUSALS = {
+    404: "There is nothing at this path; there are /ping and /invocations.",
+    405: "This method is not for this path; /invocations takes POST, /ping GET and POST.",
+}
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +104,7 @@ def refuse_http(error: HTTPException) -> Response:
     """Answer what Flask itself refuses (404, 405, 413) in the same form as everything else."""
     status = error.code or 500
     code = PayloadTooLarge.code if status == PayloadTooLarge.status else error.name.lower().replace(" ", "_")
-    response = error_response(status, code, str(error.description))
+    response = error_response(status, code, REFUSALS.get(status, str(error.description)))
     if allowed := getattr(error, "valid_methods", None):
         response.headers["Allow"] = ", ".join(allowed)
     return response

@@ -49,6 +49,32 @@ def test_an_unknown_model_is_named_with_those_that_exist(script):
     assert "abalone_featurizer" in done.stderr
 
 
+@pytest.mark.parametrize("script", [SERVE, PREDICT], ids=lambda script: script.name)
+def test_a_wrong_model_gets_one_message(script):
+    assert run(script, "nothing").stderr.count(f"{script.name}:") == 1
+
+
+@pytest.mark.parametrize("script", [SERVE, PREDICT], ids=lambda script: script.name)
+def test_a_port_is_a_number(script):
+    done = run(script, "--port", "abc")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--port is a number, not abc" in done.stderr
+
+
+def test_make_manifest_of_a_wrong_model_writes_nothing(tmp_path):
+    before = set(ROOT.iterdir())
+    done = run("make", "-C", ROOT, "manifest", "MODEL=nothing")
+    assert done.returncode != 0
+    assert "no model folder: looked for" in done.stderr
+    assert set(ROOT.iterdir()) == before
+
+
+def test_make_image_bakes_the_model_that_is_given():
+    plain = run("make", "-C", ROOT, "--dry-run", "image").stdout
+    baked = run("make", "-C", ROOT, "--dry-run", "image", "MODEL=abalone").stdout
+    assert ('MODEL=""' in plain, 'MODEL="abalone"' in baked) == (True, True)
+
+
 def test_an_engine_is_docker_or_host():
     done = run(SERVE, "--engine", "podman")
     assert done.returncode == 2
@@ -163,9 +189,40 @@ def test_a_taken_port_is_said_and_not_taken_for_readiness(tmp_path):
         threading.Thread(target=other.serve_forever, daemon=True).start()
         with closing(Serving(tmp_path, "abalone", "--port", other.server_port, "--engine", "host")) as serving:
             assert serving.process.wait(120) == 1
-            assert "Cannot listen on port" in serving.text()
+            assert f"port {other.server_port} is taken." in serving.text()
             assert "Ready" not in serving.text()
         other.shutdown()
+
+
+@pytest.mark.nginx
+def test_a_sample_that_is_refused_does_not_end_the_server(tmp_path):
+    model = shutil.copytree(MODELS / "abalone", tmp_path / "model")
+    shutil.rmtree(model / "samples")
+    (model / "samples").mkdir()
+    (model / "samples" / "notes.md").write_text("no sample, for its extension")
+    (model / "code").mkdir()
+    (model / "code" / "inference.py").write_text("def predict_fn(rows, model): raise RuntimeError\n")
+    (model / "samples" / "one_row.csv").write_text("refused,for,its,width\n")
+    port = free_port()
+    serving = Serving(tmp_path, model, "--port", port, "--engine", "host", SERVING_LOAD_PER="container")
+    with closing(serving):
+        assert serving.process.wait(120) != 0  # its own sample fails it at the start
+        assert "The model fails on its own sample" in serving.text()
+    (model / "samples" / "one_row.csv").unlink()
+    with closing(Serving(tmp_path, model, "--port", port, "--engine", "host")) as serving:
+        until(lambda: "Ready after" in serving.text(), "readiness", patience=120)
+        assert serving.process.poll() is None
+    assert serving.process.returncode == 0
+
+
+@pytest.mark.nginx
+def test_the_server_ends_when_the_script_does(tmp_path):
+    port = free_port()
+    with closing(Serving(tmp_path, "abalone", "--port", port, "--engine", "host")) as serving:
+        serving.wait_until_ready()
+        serving.process.terminate()
+        assert serving.process.wait(60) == 0
+        assert run(PREDICT, "--port", port).returncode == 1
 
 
 def bare_machine(folder, *programs):
@@ -179,6 +236,14 @@ def sourced(command, path):
     return run(
         shutil.which("bash"), "-c", f"PATH={path}; source {ROOT}/local_test/lib.sh; PATH={path}; {command}", PYTHON=""
     )
+
+
+def test_a_bash_that_is_too_old_is_named():
+    """macOS's own; its version stands in for it, for there is none to be had here."""
+    text = (ROOT / "local_test" / "lib.sh").read_text().replace("${BASH_VERSINFO[0]}${BASH_VERSINFO[1]}", "32")
+    done = run(shutil.which("bash"), "-c", text)
+    assert done.returncode == 1
+    assert "is too old: 4.4 or newer is needed" in done.stderr
 
 
 def test_a_machine_without_python_is_told_what_to_install(tmp_path):

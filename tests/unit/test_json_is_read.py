@@ -115,6 +115,11 @@ def test_null_and_nan_are_missing_numbers(cell: str) -> None:
     assert read(f'[["M", {cell}]]', JSON, TABLE).isna().to_numpy().tolist() == [[False, True]]
 
 
+def test_a_spelling_that_only_python_takes_for_a_number_is_refused() -> None:
+    assert refusal([["1_0", 2]], MATRIX).message.startswith("Row 1, column 1: not a number.")
+    assert refusal([["M", "1_0"]], TABLE).message.startswith("Row 1, column 'length': not a number.")
+
+
 def test_null_is_a_missing_text() -> None:
     assert read("[[null, 1]]", JSON, TABLE).isna().to_numpy().tolist() == [[True, False]]
 

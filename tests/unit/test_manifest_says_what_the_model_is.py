@@ -50,6 +50,12 @@ def test_only_the_models_own_files_are_hashed(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_hidden_is_no_part_of_the_model(tmp_path: Path) -> None:
+    folder(tmp_path, {"model.joblib": b"x", ".ipynb_checkpoints/model.joblib": b"x", ".git/HEAD": "x"})
+    write_manifest(tmp_path, libraries=[])
+    assert set(read_manifest(tmp_path).files) == {"model.joblib"}
+
+
 def test_versions_of_python_and_of_the_named_libraries_are_recorded(tmp_path: Path) -> None:
     write_manifest(folder(tmp_path, FILES), libraries=["numpy", "no-such-library"])
     expected = {"python": platform.python_version(), "numpy": metadata.version("numpy")}

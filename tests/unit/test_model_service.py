@@ -115,6 +115,12 @@ def test_a_model_that_does_not_survive_a_fork_is_not_shared(folder: Path, deed: 
     assert loader.loads == 1
 
 
+def test_a_model_that_refuses_to_be_forked_is_not_shared_and_not_called_broken(folder: Path) -> None:
+    """As CUDA does, with an exception in the forked process."""
+    loader = FakeLoader(lambda: FakeModel(only_here(lambda: raises(BadRequest("cannot re-initialize"))(REQUEST))))
+    assert service_for(folder, loader).prepare() is False
+
+
 @pytest.mark.parametrize("samples", [True, False], ids=["with samples", "without samples"])
 def test_where_each_worker_loads_the_model_nothing_of_it_is_there_before_the_fork(
     folder: Path, tmp_path: Path, samples: bool

@@ -47,7 +47,7 @@ def matrix_of(cells: list[Sequence[Any]]) -> NDArray[np.float64]:
     """Return the cells as a float64 array (rows, columns)."""
     try:
         matrix = np.array(cells, dtype=np.float64)
-        if matrix.ndim == 2:
+        if matrix.ndim == 2 and not any("_" in cell for row in cells for cell in row if isinstance(cell, str)):
             return matrix
     except (TypeError, ValueError, OverflowError):
         pass
@@ -75,6 +75,8 @@ def floats_of(values: Iterable[Any], name: str | None, row: int | None = None) -
 
 def number_of(cell: Any) -> float:
     """Return the cell as a float, NaN when it is missing; text that spells a number is one, in JSON too."""
+    if isinstance(cell, str) and "_" in cell:
+        raise ValueError(cell)  # Python reads 1_0 as ten, and nobody else does
     return float("nan") if is_missing(cell) else float(cell)
 
 

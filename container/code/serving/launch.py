@@ -140,8 +140,9 @@ def require_free_port(port: int) -> None:
         try:
             listener.bind(("0.0.0.0", port))
         except OSError as error:
+            cause = "Ports below 1024 are root's" if isinstance(error, PermissionError) else "Stop what listens there"
             raise StartError(
-                f"Cannot listen on port {port}: {error.strerror}. Stop what does, or choose another."
+                f"Cannot listen on port {port}: {error.strerror}. {cause}, or choose another (SAGEMAKER_BIND_TO_PORT)."
             ) from None
 
 

@@ -112,7 +112,8 @@ def model_files(model_dir: Path) -> Iterator[Path]:
     """Yield the files that are the model: not its code, samples, notes or training program."""
     for path in sorted(model_dir.rglob("*")):
         parts = path.relative_to(model_dir).parts
-        ours = path.name == FILE_NAME or path.suffix in (".md", ".py") or path.name.startswith(".")
+        hidden = any(part.startswith(".") for part in parts)
+        ours = path.name == FILE_NAME or path.suffix in (".md", ".py") or hidden
         if path.is_file() and not ours and not NOT_HASHED & set(parts):
             yield path
 

@@ -69,7 +69,12 @@ class Model:
             raise UnsupportedMediaType(
                 f"Content-Type {content_type.name!r:.100} is not supported; send {', '.join(readable)}."
             )
-        return self.schema.assemble(decode(body, content_type))
+        try:
+            return self.schema.assemble(decode(body, content_type))
+        except BadRequest as error:
+            if context.request.content_type:
+                raise
+            raise BadRequest(f"{error.message} (No Content-Type was sent, so the body was read as JSON.)") from None
 
     def predict(self, data: Any, context: Context) -> Any:
         """Return the prediction for *data*, from `predict_fn` or the model's own method."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from serving.canary import Proof, prove_fork
-from serving.errors import NotReady
+from serving.errors import NotReady, StartError
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.model import Model
 from serving.native_thread import NativeThread
@@ -57,7 +57,12 @@ class ModelService:
     def _prove(self, model: Model) -> Proof:
         if not self._samples:
             return Proof(False, "there are no samples/ to prove that the model survives a fork")
-        return prove_fork(lambda: replay(model, self._samples), self._settings.canary_timeout)
+        try:
+            return prove_fork(lambda: replay(model, self._samples), self._settings.canary_timeout)
+        except StartError as refusal:
+            # The model's own fault comes out here again; what is left is the fork's, as with CUDA.
+            replay(model, self._samples)
+            return Proof(False, f"a forked copy of the model fails where the model itself does not: {refusal}")
 
     def start(self) -> None:
         """Make this worker ready: load the model if it is not shared, and warm it up with its samples."""
