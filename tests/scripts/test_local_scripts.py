@@ -127,6 +127,10 @@ def test_predict_fails_on_an_answer_that_is_no_success_and_shows_it(tmp_path):
     assert "the server answered 400" in done.stderr
 
 
+# What a shell runs in the background ignores Ctrl-C, and so would everything below these tests there.
+HEEDING_CTRL_C = ("env", "--default-signal=INT")
+
+
 class Serving:
     """`serve_local.sh` in a terminal's process group."""
 
@@ -134,7 +138,7 @@ class Serving:
         self.output = folder / "output"
         with self.output.open("wb") as file:
             self.process = subprocess.Popen(
-                [str(SERVE), *map(str, arguments)],
+                [*HEEDING_CTRL_C, str(SERVE), *map(str, arguments)],
                 stdout=file,
                 stderr=file,
                 cwd="/",

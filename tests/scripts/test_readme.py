@@ -55,7 +55,7 @@ class Reader:
         output = self.folder / f"server-{len(self.servers)}.log"
         with output.open("wb") as file:
             server = subprocess.Popen(
-                ["bash", "-c", f"exec {block}"],
+                ["env", "--default-signal=INT", "bash", "-c", f"exec {block}"],
                 cwd=self.folder,
                 env=terminal(),
                 stdout=file,
