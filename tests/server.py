@@ -61,6 +61,37 @@ def descendants(root: int) -> dict[int, tuple[int, str]]:
     return found
 
 
+LISTENING = "0A"  # the kernel's number for the state, in /proc/PID/net/tcp
+
+
+def socket_inodes(pid: int) -> Iterator[str]:
+    """Yield the inodes of a process's sockets."""
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                kind, _, inode = os.readlink(descriptor).partition(":")
+                if kind == "socket":
+                    yield inode.strip("[]")
+
+
+def listening(pid: int) -> Iterator[tuple[tuple[str, int], str]]:
+    """Yield ((address, port), inode) of every TCP socket that listens where process *pid* is, in a container or not."""
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(FileNotFoundError):
+            for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]:
+                columns = line.split()
+                if columns[3] == LISTENING:
+                    yield read_address(columns[1]), columns[9]
+
+
+def read_address(text: str) -> tuple[str, int]:
+    """Read the kernel's hexadecimal, in which each 32-bit word of the address stands backwards."""
+    address, port = map(bytes.fromhex, text.split(":"))
+    family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
+    words = [address[start : start + 4][::-1] for start in range(0, len(address), 4)]
+    return socket.inet_ntop(family, b"".join(words)), int.from_bytes(port, "big")
+
+
 class Server:
     """A running server. Subclasses know how it is started, signalled and ended."""
 
@@ -86,10 +117,17 @@ class Server:
         raise NotImplementedError
 
     def send(self, number: signal.Signals) -> None:
+        """Signal the program that SageMaker starts."""
         os.kill(self.root_pid, number)
 
     def close(self) -> None:
         raise NotImplementedError
+
+    def listeners(self) -> set[tuple[str, int]]:
+        """Return (address, port) of every TCP socket that the server listens on."""
+        root = self.root_pid
+        own = {inode for pid in (root, *descendants(root)) for inode in socket_inodes(pid)}
+        return {address for address, inode in listening(root) if inode in own}
 
     # -- what SageMaker does
 
@@ -150,9 +188,15 @@ class Server:
 
 
 class HostServer(Server):
-    """`serve` on this machine, in the tests' own Python."""
+    """`serve` on this machine, in the tests' own Python; or another *program* that serves."""
 
-    def __init__(self, model: Path, environ: Mapping[str, str], arguments: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        model: Path | None,
+        environ: Mapping[str, str],
+        arguments: tuple[str, ...] = (),
+        program: tuple[str, ...] = (sys.executable, str(PROGRAM)),
+    ):
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="server-test-"))
         self.log = self.folder / "log"
@@ -160,8 +204,8 @@ class HostServer(Server):
         self.tmp.mkdir()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(PROGRAM), *arguments],
-                env={**self.inherited(), "SM_MODEL_DIR": str(model), **environ},
+                [*program, *arguments],
+                env={**self.inherited(), **({"SM_MODEL_DIR": str(model)} if model else {}), **environ},
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -234,6 +278,9 @@ class ContainerServer(Server):
     @property
     def root_pid(self) -> int:
         return int(self.inspect("{{.State.Pid}}"))
+
+    def send(self, number: signal.Signals) -> None:
+        docker("kill", "--signal", number.name, self.name)
 
     def log_text(self) -> str:
         done = docker("logs", self.name)

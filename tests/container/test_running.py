@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import uuid
 
 import pytest
@@ -21,7 +20,6 @@ SHELLS = [
     ["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15],
     ["F", 0.53, 0.42, 0.135, 0.677, 0.2565, 0.1415, 0.21],
 ]
-LISTENING = "0A"  # the kernel's number for the state, in /proc/net/tcp
 
 
 def predicted(server):
@@ -32,20 +30,6 @@ def predicted(server):
 
 def workers(server):
     return server.logged("starting")["plan"]["workers"]
-
-
-def listeners(server):
-    """Return (address, port) of every TCP socket that listens in the container."""
-    tables = server.execute("sh", "-c", "cat /proc/net/tcp*").splitlines()
-    rows = [line.split() for line in tables if "local_address" not in line]
-    return {read_address(row[1]) for row in rows if row[3] == LISTENING}
-
-
-def read_address(text):
-    address, port = map(bytes.fromhex, text.split(":"))
-    family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
-    words = [address[start : start + 4][::-1] for start in range(0, len(address), 4)]
-    return socket.inet_ntop(family, b"".join(words)), int.from_bytes(port, "big")
 
 
 def test_everything_that_the_platform_may_forbid_can_be_forbidden_at_once(run):
@@ -109,13 +93,13 @@ def test_without_a_model_the_start_ends_and_says_where_it_was_looked_for(launch)
 
 
 def test_8080_on_every_interface_is_the_only_port(run):
-    assert listeners(run(ABALONE)) == {("0.0.0.0", 8080)}
+    assert run(ABALONE).listeners() == {("0.0.0.0", 8080)}
 
 
 def test_the_platforms_port_is_taken_in_place_of_8080_and_none_of_its_range(run):
     server = run(ABALONE, SAGEMAKER_BIND_TO_PORT="9090", SAGEMAKER_SAFE_PORT_RANGE="21000-21999")
     assert predicted(server) == pytest.approx(PREDICTION)
-    assert listeners(server) == {("0.0.0.0", 9090)}
+    assert server.listeners() == {("0.0.0.0", 9090)}
 
 
 def test_the_first_process_is_serve_itself(run):
@@ -179,7 +163,7 @@ def test_two_containers_that_share_an_address_are_a_pipeline(run):
     featurizer = run(MODELS / "abalone_featurizer", SAGEMAKER_BIND_TO_PORT="9001", **ports)
     shared = ("--network", f"container:{featurizer.name}")
     predictor = run(MODELS / "abalone_predictor", *shared, SAGEMAKER_BIND_TO_PORT="9002", **ports)
-    assert listeners(predictor) == {("0.0.0.0", 9001), ("0.0.0.0", 9002)}
+    assert predictor.listeners() == {("0.0.0.0", 9002)}
     rows = "".join(f"{','.join(map(str, shell))}\n" for shell in SHELLS)
     halfway = featurizer.invoke(rows, "text/csv")
     answer = predictor.invoke(halfway.text, halfway.headers["Content-Type"])

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Check SageMaker's container contract, clause by clause, on an image, a URL or a model folder.
+#
+# usage: check_contract.sh TARGET [OPTION...]
+#
+#   TARGET               a Docker image (anybody's), a model folder to serve on this machine, the URL of a running
+#                        server, or a program that serves
+#   --model FOLDER       the model to mount at /opt/ml/model, for an image that brings none; without it, and without
+#                        a sample, models/abalone is mounted
+#   --sample FILE        a request that the model answers with 200 (default: the model's own, in samples/)
+#   --content-type TYPE  its media type (default: by its extension)
+#   --profile PROFILE    check for real-time, serverless, batch, pipeline, marketplace or all (default: all)
+#   --stream-sample FILE, --broken-stream-sample FILE, --slow-sample FILE, --session-sample FILE
+#                        JSON requests that show what not every model does: an answer in parts; one that fails after
+#                        the first part; one that takes 50 to 60 s; one that opens a session
+#   --junit FILE         write the results as JUnit XML
+#   --json FILE          write them as JSON
+#
+# The table goes to stdout, progress to stderr. Exit status: 0 if every required clause is kept, 1 if one is broken,
+# 2 if the target cannot be checked. The clauses are explained in docs/contract.md.
+#
+# examples:
+#   local_test/check_contract.sh models/abalone
+#   local_test/check_contract.sh my-image --sample row.csv --content-type text/csv --profile serverless
+
+set -euo pipefail
+# shellcheck source=local_test/lib.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+main() {
+  local target=''
+  local -a options=()
+  while [[ $# -gt 0 ]]; do
+    case "$1" in
+      -h | --help) help_text "$0"; exit ;;
+      --junit=*) options+=("--junitxml=${1#*=}"); shift ;;
+      --junit) options+=("--junitxml=${2:?--junit needs a file}"); shift 2 ;;
+      --model | --sample | --content-type | --profile | --json | --limit | --*-sample)
+        [[ $# -gt 1 ]] || wrong_usage "$0" "$1 needs a value"
+        options+=("$1=$2"); shift 2 ;;
+      --model=* | --sample=* | --content-type=* | --profile=* | --json=* | --limit=* | --*-sample=*)
+        options+=("$1"); shift ;;
+      -*) wrong_usage "$0" "unknown option $1" ;;
+      *) [[ -z "${target}" ]] || wrong_usage "$0" "one target at a time, not ${target} and $1"
+        target="$1"; shift ;;
+    esac
+  done
+  [[ -n "${target}" ]] || wrong_usage "$0" "name a target"
+  ensure_packages "${ROOT}/requirements-dev.txt"
+  if [[ -d "${target}" ]]; then ensure_nginx; ensure_model_packages "${target}"; fi
+  say "Checking ${target}:"
+  # pytest runs the checks, but what they mean is told by the suite's own report.
+  PATH="${VENV}/bin:${PATH}" exec "${VENV}/bin/python" -m pytest --rootdir "${ROOT}" --config-file "${ROOT}/pyproject.toml" \
+    -p no:terminal -p no:cacheprovider --override-ini addopts=--import-mode=importlib --capture=no \
+    "${ROOT}/tests/contract" "--target=${target}" "${options[@]}"
+}
+
+main "$@"
