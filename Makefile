@@ -1,15 +1,19 @@
 # The verbs. Each calls a script that can be called by itself; `make help` lists them.
 
-MODEL ?= abalone
-PORT  ?= 8080
+MODEL     ?= abalone
+PORT      ?= 8080
+ENDPOINTS ?= $(MODEL)=$(PORT)
 
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help venv serve predict test check format image manifest lock clean
+.PHONY: help venv serve predict contract endpoint test test-localmode check format image manifest lock clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo; echo '  MODEL=name   a folder of models/ (default: abalone)'; echo '  PORT=number  where to listen (default: 8080)'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo; echo '  MODEL=name           a folder of models/ (default: abalone)'; echo '  PORT=number          where the server listens (default: 8080)'
+	@echo '  TARGET=target        what to check the contract on (default: models/MODEL)'
+	@echo '  ENDPOINTS=name=port  endpoints and the servers behind them (default: MODEL=PORT)'
+	@echo "  OPTIONS='--x y'      passed on to the script; each has a --help"
 
 serve: ## serve MODEL on PORT until Ctrl-C, in Docker or on this machine
 	@local_test/serve_local.sh "$(MODEL)" --port "$(PORT)"
@@ -17,11 +21,20 @@ serve: ## serve MODEL on PORT until Ctrl-C, in Docker or on this machine
 predict: ## send a sample of MODEL to the server on PORT
 	@local_test/predict.sh "$(MODEL)" --port "$(PORT)"
 
+contract: ## check SageMaker's contract on TARGET: an image, a URL or a model folder
+	@local_test/check_contract.sh "$(or $(TARGET),models/$(MODEL))" $(if $(findstring command,$(origin MODEL)),--model "$(MODEL)") $(OPTIONS)
+
+endpoint: ## answer as SageMaker's runtime for ENDPOINTS, so that boto3 and the AWS CLI can call them
+	@. local_test/lib.sh && ensure_packages "$$ROOT/requirements-dev.txt" && .venv/bin/python local_test/endpoint.py $(OPTIONS) $(ENDPOINTS)
+
 venv: ## make .venv with the packages of the image
 	@. local_test/lib.sh && ensure_packages "$$ROOT/container/requirements.txt"
 
 test: ## run every test that this machine can run, and name those it cannot
 	@tests/run.sh
+
+test-localmode: ## serve the image through the local mode of the SageMaker SDK
+	@tests/localmode/run.sh
 
 check: ## lint and type-check everything
 	@tests/check.sh

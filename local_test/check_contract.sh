@@ -10,6 +10,7 @@
 #   --sample FILE        a request that the model answers with 200 (default: the model's own, in samples/)
 #   --content-type TYPE  its media type (default: by its extension)
 #   --profile PROFILE    check for real-time, serverless, batch, pipeline, marketplace or all (default: all)
+#   --clause NUMBER      check this clause only, such as 1.28; may be repeated
 #   --stream-sample FILE, --broken-stream-sample FILE, --slow-sample FILE, --session-sample FILE
 #                        JSON requests that show what not every model does: an answer in parts; one that fails after
 #                        the first part; one that takes 50 to 60 s; one that opens a session
@@ -33,13 +34,11 @@ main() {
   while [[ $# -gt 0 ]]; do
     case "$1" in
       -h | --help) help_text "$0"; exit ;;
-      --junit=*) options+=("--junitxml=${1#*=}"); shift ;;
-      --junit) options+=("--junitxml=${2:?--junit needs a file}"); shift 2 ;;
-      --model | --sample | --content-type | --profile | --json | --limit | --*-sample)
+      --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+      --junit | --model | --sample | --content-type | --profile | --clause | --json | --limit | --*-sample)
         [[ $# -gt 1 ]] || wrong_usage "$0" "$1 needs a value"
+        require_profile "$1" "$2"
         options+=("$1=$2"); shift 2 ;;
-      --model=* | --sample=* | --content-type=* | --profile=* | --json=* | --limit=* | --*-sample=*)
-        options+=("$1"); shift ;;
       -*) wrong_usage "$0" "unknown option $1" ;;
       *) [[ -z "${target}" ]] || wrong_usage "$0" "one target at a time, not ${target} and $1"
         target="$1"; shift ;;
@@ -51,8 +50,15 @@ main() {
   say "Checking ${target}:"
   # pytest runs the checks, but what they mean is told by the suite's own report.
   PATH="${VENV}/bin:${PATH}" exec "${VENV}/bin/python" -m pytest --rootdir "${ROOT}" --config-file "${ROOT}/pyproject.toml" \
-    -p no:terminal -p no:cacheprovider --override-ini addopts=--import-mode=importlib --capture=no \
+    -p no:terminal -p no:cacheprovider --capture=no \
+    --override-ini addopts=--import-mode=importlib --override-ini timeout=1200 \
     "${ROOT}/tests/contract" "--target=${target}" "${options[@]}"
+}
+
+# usage: require_profile OPTION VALUE
+require_profile() {
+  [[ "$1" != --profile || "$2" =~ ^(real-time|serverless|batch|pipeline|marketplace|all)$ ]] \
+    || wrong_usage "$0" "--profile is real-time, serverless, batch, pipeline, marketplace or all, not $2"
 }
 
 main "$@"

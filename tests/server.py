@@ -69,7 +69,7 @@ def socket_inodes(pid: int) -> Iterator[str]:
     with contextlib.suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                kind, _, inode = os.readlink(descriptor).partition(":")
+                kind, _, inode = str(descriptor.readlink()).partition(":")
                 if kind == "socket":
                     yield inode.strip("[]")
 

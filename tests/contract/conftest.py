@@ -13,9 +13,10 @@ import pytest
 import requests
 
 from contract import samples, targets
-from contract.clauses import ALL, OTHER_PROFILE, PROFILES, clause_of
+from contract.clauses import ALL, OTHER_PROFILE, PROFILES, Clause, clause_of
 from contract.limits import Limits
-from contract.report import Report, Result
+from contract.report import Report
+from contract.results import Result
 from contract.running import NotHealthy, Shared, wait_until_healthy
 from contract.samples import Sample, SampleError
 from contract.targets import ImageTarget, ProgramTarget, Target, TargetError
@@ -35,8 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--sample", type=Path, help="a request that the model answers with 200")
     group.addoption("--content-type", help="the media type of --sample")
     group.addoption("--profile", default=ALL, choices=[*PROFILES, ALL], help="the way of deploying to check for")
+    group.addoption("--clause", action="append", default=[], help="check this clause only")
     group.addoption("--json", type=Path, help="write the results here")
-    group.addoption("--limit", action="append", default=[], metavar="NAME=NUMBER", help="another limit than SageMaker's")
+    group.addoption("--junit", type=Path, help="write them here as JUnit's XML")
+    group.addoption(
+        "--limit", action="append", default=[], metavar="NAME=NUMBER", help="another limit than SageMaker's"
+    )
     for name in FURTHER_SAMPLES:
         group.addoption(f"--{name}-sample", type=Path, help=f"a JSON request for the checks of clause: {name}")
 
@@ -54,14 +59,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check the clauses of the profile, in their order."""
-    profile = profile_of(config)
+    """Check the clauses that are asked for, in their order."""
     checks = [item for item in items if clause_of(item)]
     others = [item for item in items if not clause_of(item)]
-    skipped = [item for item in checks if clause_of(item).level(profile) == OTHER_PROFILE]
-    kept = [item for item in checks if item not in skipped]
-    config.hook.pytest_deselected(items=skipped)
-    items[:] = [*others, *sorted(kept, key=lambda item: (item.callspec.id, clause_of(item).order))]
+    wanted = [item for item in checks if is_wanted(clause_of(item), config)]
+    config.hook.pytest_deselected(items=[item for item in checks if item not in wanted])
+    items[:] = [*others, *sorted(wanted, key=lambda item: (item.callspec.id, clause_of(item).order))]
+
+
+def is_wanted(about: Clause, config: pytest.Config) -> bool:
+    """Tell whether a clause is of the profile and, where the user names some, among those."""
+    named = config.getoption("clause", [])
+    return about.level(profile_of(config)) != OTHER_PROFILE and (not named or about.number in named)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -69,11 +78,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Attach to each test's report what the table and the JSON say of its clause."""
     report = yield
     about = clause_of(item)
-    if about and (call.when == "call" or not report.passed):
-        report.contract = result = Result.of(item, about.level(profile_of(item.config)), report, call)
-        if result.is_advice and item.config.getoption("target", None):
-            report.outcome = "skipped"  # in the JUnit file, too, only a required clause is a failure
-            report.wasxfail = f"recommended: {result.seen}"
+    if about and (call.when == "call" or report.skipped):
+        report.contract = Result.of(item, about.level(profile_of(item.config)), report, call)
     return report
 
 
@@ -124,7 +130,10 @@ def further_sample(pytestconfig: pytest.Config) -> Callable[[str], Sample]:
 @pytest.fixture(scope="session")
 def limits(pytestconfig: pytest.Config) -> Limits:
     """SageMaker's numbers."""
-    return Limits().with_overrides(pytestconfig.getoption("limit", None) or [])
+    try:
+        return Limits().with_overrides(pytestconfig.getoption("limit", []))
+    except ValueError as error:
+        pytest.exit(str(error), returncode=2)
 
 
 @pytest.fixture(scope="session")
@@ -176,6 +185,6 @@ def start(launch: Start, limits: Limits) -> Start:
 
 
 @pytest.fixture
-def saw(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+def saw(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Note what was seen, for the table: kept or not, the reader wants to know."""
-    return lambda text: record_property("saw", text)
+    return lambda text: request.node.user_properties.append(("saw", text))

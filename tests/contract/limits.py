@@ -25,9 +25,9 @@ class Limits:
 
     def with_overrides(self, overrides: Iterable[str]) -> "Limits":
         """Return the limits with `NAME=NUMBER` of *overrides* in place of SageMaker's."""
-        pairs = dict(pair.split("=", 1) for pair in overrides)
+        pairs = {name: number for name, _, number in (pair.partition("=") for pair in overrides)}
         unknown = set(pairs) - {field.name for field in fields(self)}
         if unknown:
             known = ", ".join(field.name for field in fields(self))
-            raise ValueError(f"no such limit: {', '.join(sorted(unknown))}. There are: {known}")
+            raise ValueError(f"No such limit: {', '.join(sorted(unknown))}. There are: {known}")
         return replace(self, **{name: float(value) for name, value in pairs.items()})

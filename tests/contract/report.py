@@ -1,80 +1,23 @@
-"""What came of the checks: a table for people, JSON for programs."""
+"""What came of the checks: a table for people, and files for programs."""
 
-import json
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from itertools import zip_longest
 from typing import Any
 
 import pytest
 
-from contract.clauses import REQUIRED, Clause, clause_of
+from contract.report_files import write_json, write_junit
+from contract.results import ADVICE, BROKEN, KEPT, NOT_APPLICABLE, Result
 
-KEPT, BROKEN, ADVICE, NOT_APPLICABLE = "kept", "broken", "advice", "not applicable"
 MARKS = {KEPT: "ok", BROKEN: "BROKEN", ADVICE: "advice", NOT_APPLICABLE: "-"}
 MAX_WIDTH = 120
+LEAD = 13  # characters before the first column
+DETAIL = 6
+CANNOT_CHECK = 2  # the exit status when there is nothing to say about the target
 DOCUMENT = "docs/contract.md"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of one check."""
-
-    clause: str
-    level: str
-    outcome: str
-    asks: str
-    did: str
-    seen: str
-    todo: str
-
-    @classmethod
-    def of(cls, item: pytest.Item, level: str, report: pytest.TestReport, call: "pytest.CallInfo[None]") -> "Result":
-        """Return the result of a test that checks a clause."""
-        about: Clause = clause_of(item)  # type: ignore[assignment]
-        outcome = outcome_of(report, level)
-        return cls(
-            clause=about.number,
-            level=level,
-            outcome=outcome,
-            asks=about.asks,
-            did=" ".join((item.obj.__doc__ or "").split()),  # type: ignore[attr-defined]
-            seen=seen_in(item, call),
-            todo=about.todo if outcome in (BROKEN, ADVICE) else "",
-        )
-
-    @property
-    def is_advice(self) -> bool:
-        """Tell whether the clause is broken, but only recommended."""
-        return self.outcome == ADVICE
-
-
-def outcome_of(report: pytest.TestReport, level: str) -> str:
-    """Return pytest's outcome in the words of the contract."""
-    if report.skipped:
-        return NOT_APPLICABLE
-    if report.passed:
-        return KEPT
-    return BROKEN if level == REQUIRED else ADVICE
-
-
-def seen_in(item: pytest.Item, call: "pytest.CallInfo[None]") -> str:
-    """Return what the check noted, and why it ended if it did not pass."""
-    noted = [str(value) for name, value in item.user_properties if name == "saw"]
-    error = call.excinfo.value if call.excinfo else None
-    said = str(getattr(error, "msg", "") or error or "").split("\nassert ")[0].split("\n")[0]
-    is_bare_assert = isinstance(error, AssertionError) and said.startswith("assert ")
-    if error is not None and not (noted and is_bare_assert):
-        noted.append(said if isinstance(error, AssertionError | pytest.skip.Exception) else described(error, said))
-    return "; ".join(noted)
-
-
-def described(error: BaseException, said: str) -> str:
-    """Return an error of the connection, or of the check itself, in short."""
-    return f"{type(error).__name__}: {said}"[:200]
 
 
 class Report:
@@ -111,14 +54,28 @@ class Report:
         """Keep a fault of the suite itself."""
         self.faults.append(str(excrepr))
 
+    def pytest_keyboard_interrupt(self, excinfo: "pytest.ExceptionInfo[BaseException]") -> None:
+        """Say why there is nothing to report: the target cannot be checked, or the user has had enough."""
+        self.faults.append(f"check_contract.sh: {getattr(excinfo.value, 'msg', '') or 'interrupted'}")
+
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Print the table, write the JSON, and end with 1 only if a required clause is broken."""
-        say("\n".join(self.faults))
-        if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            width = min(MAX_WIDTH, shutil.get_terminal_size((100, 24)).columns)
-            print("\n".join(table(self.results, self.config.getoption("target"), width)))
-            write_json(self.results, self.config.getoption("json"))
-            session.exitstatus = int(bool(self.faults) or any(result.outcome == BROKEN for result in self.results))
+        """Report, and end with 1 only if a required clause is broken."""
+        if self.faults or not self.results:
+            say("\n".join(self.faults) or "check_contract.sh: no such clause, or none in this profile")
+            session.exitstatus = CANNOT_CHECK
+        elif exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            self.write()
+            session.exitstatus = int(any(result.outcome == BROKEN for result in self.results))
+
+    def write(self) -> None:
+        """Print the table, and write the files that the user wants."""
+        option = self.config.getoption
+        width = min(MAX_WIDTH, shutil.get_terminal_size((100, 24)).columns)
+        print("\n".join(table(self.results, option("target"), width)))
+        if option("json"):
+            write_json(self.results, option("json"))
+        if option("junit"):
+            write_junit(self.results, option("target"), option("junit"))
 
 
 def say(text: str) -> None:
@@ -127,17 +84,12 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def write_json(results: Iterable[Result], path: Path | None) -> None:
-    """Write the results where the user wants them."""
-    if path:
-        path.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
-
-
 def table(results: Iterable[Result], target: str, width: int) -> Iterator[str]:
-    """Yield the lines of the table: a line for each clause that is kept, and what to do for each that is not."""
+    """Yield the lines of the table: two columns for each clause, and what to do below each that is not kept."""
     results = list(results)
-    yield f"SageMaker's container contract, checked on {target}"
+    yield from textwrap.wrap(f"SageMaker's container contract, checked on {target}", width)
     yield ""
+    yield from columns(" " * LEAD, "SageMaker asks", "seen", width)
     for result in results:
         yield from row(result, width)
     yield ""
@@ -145,26 +97,33 @@ def table(results: Iterable[Result], target: str, width: int) -> Iterator[str]:
 
 
 def row(result: Result, width: int) -> Iterator[str]:
-    """Yield one clause: what is asked, what was seen, and for a broken one what was done and what to do."""
-    mark = f"{MARKS[result.outcome]:<6} {result.clause:<5}"
-    indent = " " * (len(mark) + 1)
-    broken = result.outcome in (BROKEN, ADVICE)
-    yield from textwrap.wrap(f"{mark} {result.asks}", width, subsequent_indent=indent)
-    details = {"did": result.did, "saw": result.seen, "do": result.todo} if broken else {"": result.seen}
-    for word, text in details.items():
-        if text:
-            lead = f"{word + ':':<5}" if word else ""
-            yield from textwrap.wrap(
-                text, width, initial_indent=indent + lead, subsequent_indent=indent + " " * len(lead)
-            )
+    """Yield one clause."""
+    yield from columns(f"{MARKS[result.outcome]:<6} {result.clause:<5} ", result.asks, result.seen, width)
+    if result.outcome in (BROKEN, ADVICE):
+        yield from detail("done:", result.did, width)
+        yield from detail("do:", result.todo, width)
+
+
+def columns(lead: str, left: str, right: str, width: int) -> Iterator[str]:
+    """Yield two texts side by side."""
+    left_width = (width - LEAD) * 9 // 20
+    right_width = width - LEAD - left_width - 2
+    sides = zip_longest(textwrap.wrap(left, left_width), textwrap.wrap(right, right_width), fillvalue="")
+    for number, (one, other) in enumerate(sides):
+        yield f"{lead if number == 0 else ' ' * LEAD}{one:<{left_width}}  {other}".rstrip()
+
+
+def detail(word: str, text: str, width: int) -> Iterator[str]:
+    """Yield a text below its row, over the whole width."""
+    indent = " " * (LEAD + DETAIL)
+    yield from textwrap.wrap(text, width, initial_indent=f"{' ' * LEAD}{word:<{DETAIL}}", subsequent_indent=indent)
 
 
 def summary(results: list[Result]) -> str:
-    """Return the verdict in one sentence or two."""
+    """Return the verdict in a few words."""
     counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in MARKS}
-    said = (
-        f"{len(results)} clauses: {counts[KEPT]} kept, {counts[BROKEN]} broken, "
-        f"{counts[ADVICE]} recommended ones not kept, {counts[NOT_APPLICABLE]} not applicable."
-    )
     verdict = "SageMaker's contract is broken." if counts[BROKEN] else "Every required clause is kept."
-    return f"{said} {verdict} The clauses are in {DOCUMENT}."
+    return (
+        f"{verdict} Kept: {counts[KEPT]}. Broken: {counts[BROKEN]}. Recommended, not kept: {counts[ADVICE]}. "
+        f"Not applicable: {counts[NOT_APPLICABLE]}. The clauses are explained in {DOCUMENT}."
+    )

@@ -1,0 +1,72 @@
+"""What came of one check, in the words of the contract."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from contract.clauses import REQUIRED, Clause, clause_of
+
+KEPT, BROKEN, ADVICE, NOT_APPLICABLE = "kept", "broken", "advice", "not applicable"
+
+
+@dataclass(frozen=True)
+class Result:
+    """
+    What came of one check.
+
+    Attributes:
+        clause: its number.
+        level: required or recommended, in the profile that was checked.
+        outcome: kept; broken, if it is required; advice, if it is only recommended and not kept; not applicable.
+        asks: what SageMaker asks.
+        did: what the check did.
+        seen: what came of it.
+        todo: what to do about it, empty unless there is something to do.
+    """
+
+    clause: str
+    level: str
+    outcome: str
+    asks: str
+    did: str
+    seen: str
+    todo: str
+
+    @classmethod
+    def of(cls, item: pytest.Item, level: str, report: pytest.TestReport, call: "pytest.CallInfo[None]") -> "Result":
+        """Return the result of a test that checks a clause."""
+        about: Clause = clause_of(item)  # type: ignore[assignment]
+        outcome = outcome_of(report, level)
+        return cls(
+            clause=about.number,
+            level=level,
+            outcome=outcome,
+            asks=about.asks,
+            did=" ".join((item.obj.__doc__ or "").split()),  # type: ignore[attr-defined]
+            seen=seen_in(item, call),
+            todo=about.todo if outcome in (BROKEN, ADVICE) else "",
+        )
+
+
+def outcome_of(report: pytest.TestReport, level: str) -> str:
+    """Return pytest's outcome in the words of the contract."""
+    if report.skipped:
+        return NOT_APPLICABLE
+    if report.passed:
+        return KEPT
+    return BROKEN if level == REQUIRED else ADVICE
+
+
+def seen_in(item: pytest.Item, call: "pytest.CallInfo[None]") -> str:
+    """Return what the check noted, and why it ended if it has not noted that."""
+    noted = [str(value) for name, value in item.user_properties if name == "saw"]
+    if call.excinfo and not (noted and isinstance(call.excinfo.value, AssertionError)):
+        noted.append(described(call.excinfo.value))
+    return "; ".join(noted)
+
+
+def described(error: BaseException) -> str:
+    """Return the first line of what an error says; its type too, unless it is the check that speaks."""
+    said = str(error).partition("\n")[0][:200]
+    speaks = isinstance(error, AssertionError | pytest.skip.Exception)
+    return said if speaks else f"{type(error).__name__}: {said}"

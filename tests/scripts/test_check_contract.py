@@ -1,0 +1,155 @@
+"""What somebody sees who checks a container with `check_contract.sh`."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from server import ROOT, HostServer
+
+SCRIPT = ROOT / "local_test" / "check_contract.sh"
+MUTANTS = ROOT / "tests" / "mutants"
+MODEL = MUTANTS / "model"
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def mutant(tmp_path):
+    """Return a program that runs a server of that name."""
+
+    def mutant(name):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} {MUTANTS / "run.py"} {name} "$@"\n')
+        program.chmod(0o755)
+        return str(program)
+
+    return mutant
+
+
+def check(*arguments, columns=100):
+    environ = {**os.environ, "COLUMNS": str(columns)}
+    return subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, check=False, env=environ)
+
+
+def words(text):
+    """Return the text without its line breaks and columns, which depend on the terminal's width."""
+    return " ".join(text.split())
+
+
+def test_a_broken_clause_says_what_was_done_and_seen_and_what_to_do(mutant):
+    checked = check(mutant("PingsByGetOnly"), "--model", str(MODEL), "--clause", "1.20")
+    assert checked.returncode == 1
+    table = words(checked.stdout)
+    assert "BROKEN 1.20 answer /ping to GET, and to POST GET: 200, POST: 405" in table
+    assert "done: Sends GET and POST to /ping." in table
+    assert "do: Let the route of /ping take POST too" in table
+    assert "SageMaker's contract is broken. Kept: 0. Broken: 1." in table
+
+
+def test_a_clause_that_is_kept_says_what_was_seen(mutant):
+    checked = check(mutant("Reference"), "--model", str(MODEL), "--clause", "1.20", "--clause=1.01")
+    assert checked.returncode == 0, checked.stderr
+    table = words(checked.stdout)
+    assert "ok 1.20 answer /ping to GET, and to POST GET: 200, POST: 200" in table
+    assert "Every required clause is kept. Kept: 2. Broken: 0." in table
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_the_table_fits_the_terminal(mutant, columns):
+    checked = check(mutant("PingsByGetOnly"), "--model", str(MODEL), "--clause", "1.20", columns=columns)
+    assert max(map(len, checked.stdout.splitlines())) <= min(columns, 120)
+
+
+def test_a_server_that_does_not_start_breaks_one_clause_and_blocks_the_others(mutant):
+    checked = check(mutant("EndsAtOnce"), "--model", str(MODEL), "--clause", "1.01", "--clause", "1.20")
+    assert checked.returncode == 1
+    assert "BROKEN 1.01" in checked.stdout
+    assert "ended with status 1" in words(checked.stdout)
+    assert "- 1.20 answer /ping to GET, and to POST blocked:" in words(checked.stdout)
+
+
+def test_the_files_say_what_the_table_says(mutant, tmp_path):
+    files = ["--json", str(tmp_path / "results.json"), f"--junit={tmp_path / 'results.xml'}"]
+    check(mutant("PingsByGetOnly"), "--model", str(MODEL), "--clause", "1.20", "--clause", "1.01", *files)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [(result["clause"], result["outcome"]) for result in results] == [("1.01", "kept"), ("1.20", "broken")]
+    assert results[1]["seen"] == "GET: 200, POST: 405"
+    suite = ET.parse(tmp_path / "results.xml").getroot()
+    assert suite.attrib == {"name": suite.attrib["name"], "tests": "2", "failures": "1"}
+    failed = [case for case in suite if case.find("failure") is not None]
+    assert [case.attrib["name"] for case in failed] == ["1.20 answer /ping to GET, and to POST"]
+
+
+def test_a_recommendation_is_shown_and_fails_nothing(mutant, tmp_path):
+    junit = tmp_path / "results.xml"
+    checked = check(mutant("SaysNothing"), "--model", str(MODEL), "--clause", "1.57", f"--junit={junit}")
+    assert checked.returncode == 0
+    assert "advice 1.57" in checked.stdout
+    assert "Recommended, not kept: 1." in words(checked.stdout)
+    assert ET.parse(junit).getroot().attrib["failures"] == "0"
+
+
+def test_a_profile_leaves_out_what_does_not_concern_it(mutant):
+    checked = check(mutant("Reference"), "--model", str(MODEL), "--profile", "serverless", "--clause", "4.03")
+    assert checked.returncode == 2
+    assert "no such clause, or none in this profile" in checked.stderr
+
+
+def test_a_running_server_is_asked_at_its_url_and_left_running(mutant, tmp_path):
+    program = (mutant("Reference"), "serve")
+    with closing(HostServer(MODEL, {}, program=program)) as server:
+        server.wait_until_ready()
+        sample = str(MODEL / "samples" / "one_row.csv")
+        results = tmp_path / "results.json"
+        checked = check(server.url, "--sample", sample, "--clause", "1.20", "--clause", "1.28", f"--json={results}")
+        assert not server.has_ended()
+    assert checked.returncode == 0, checked.stderr
+    seen = {result["clause"]: (result["outcome"], result["seen"]) for result in json.loads(results.read_text())}
+    assert seen == {
+        "1.20": ("kept", "GET: 200, POST: 200"),
+        "1.28": ("not applicable", "needs a start of its own; a URL can only be asked"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a target"),
+        (["one", "two"], "one target at a time, not one and two"),
+        (["one", "--nonsense"], "unknown option --nonsense"),
+        (["one", "--sample"], "--sample needs a value"),
+        (
+            ["one", "--profile", "cheap"],
+            "--profile is real-time, serverless, batch, pipeline, marketplace or all, not cheap",
+        ),
+        (["/bin/true"], "brings no sample request. Name one: --sample FILE --content-type TYPE"),
+        (["/bin/true", "--sample", "/no/such.csv"], "No such file: /no/such.csv"),
+        (["/bin/true", "--sample", "README.md"], "No media type is known for README.md. Name it: --content-type TYPE"),
+        (["/bin/true", "--model", "nosuch"], "No model folder: looked for models/nosuch and for nosuch."),
+        ([str(ROOT / "docs")], "No sample request: looked in"),
+        ([str(MODEL), "--limit", "patience=1"], "No such limit: patience. There are: connect_seconds"),
+    ],
+)
+def test_what_cannot_be_checked_ends_with_2_and_says_why(arguments, message):
+    checked = check(*arguments)
+    assert (checked.returncode, checked.stdout) == (2, "")
+    assert message in words(checked.stderr)
+
+
+@pytest.mark.engine
+def test_an_image_that_is_not_there_ends_with_2_and_says_where_it_was_looked_for():
+    checked = check("no-such-image:at-all")
+    assert checked.returncode == 2
+    assert "is no URL, no folder and no program, and Docker has no image of that name" in checked.stderr
+    assert "docker pull no-such-image:at-all" in checked.stderr
+
+
+def test_help_tells_everything():
+    told = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, check=True, cwd=Path("/")).stdout
+    assert told.startswith("Check SageMaker's container contract")
+    assert "--profile PROFILE" in told
