@@ -84,6 +84,47 @@ def test_a_body_sent_in_chunks_is_read_whole(abalone):
     assert (answer.status_code, len(answer.text.splitlines())) == (200, 1000)
 
 
+def post(server, body, **headers):
+    named = {"Content-Type": "text/csv", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return requests.post(f"{server.url}/invocations", data=body, headers=named, timeout=60)
+
+
+def test_a_compressed_body_sent_in_chunks_is_read_whole(abalone):
+    body = gzip.compress(f"{ROW}\n".encode() * 1000)
+    pieces = (body[start : start + 100] for start in range(0, len(body), 100))
+    answer = post(abalone, pieces, Content_Encoding="gzip")
+    assert (answer.status_code, len(answer.text.splitlines())) == (200, 1000)
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize(
+    "body",
+    [b"no gzip", gzip.compress(ROW.encode())[:-9], gzip.compress(ROW.encode()) + b"more"],
+    ids=["not", "cut", "more"],
+)
+def test_what_is_no_gzip_is_the_callers_fault(abalone, body, chunked):
+    answer = post(abalone, iter([body]) if chunked else body, Content_Encoding="gzip")
+    assert error_of(answer) == (400, "bad_request")
+
+
+def test_a_file_is_answered_as_its_lines_are(abalone):
+    for end in ("\n", "\r\n"):
+        pieces = [f"{ROW}{end}", f"{ROW}{end}{ROW}", ROW]
+        joined = end.join(piece.removesuffix(end) for piece in pieces)
+        answers = [post(abalone, piece, Accept="text/csv").content for piece in pieces]
+        assert b"".join(answers) == post(abalone, joined, Accept="text/csv").content
+
+
+def test_a_batch_transform_job_is_told_how_much_the_workers_take(serve):
+    server = serve(MODELS / "abalone", SAGEMAKER_BATCH="true", SAGEMAKER_MODEL_SERVER_WORKERS="3")
+    answer = requests.get(f"{server.url}/execution-parameters", timeout=10)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.json() == {"MaxConcurrentTransforms": 3, "MaxPayloadInMB": 33}
+    refused = requests.post(f"{server.url}/execution-parameters", timeout=10)
+    assert error_of(refused) == (405, "method_not_allowed")
+    assert "GET" in refused.headers["Allow"]
+
+
 def test_a_body_of_25_megabytes_is_taken_and_a_larger_one_refused(serve):
     server = serve("obedient")
     padding = json.dumps({"sleep": 0, "padding": "x" * (25 * MEGABYTE)})

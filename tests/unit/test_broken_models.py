@@ -17,6 +17,7 @@ MADE_HERE = {"no_folder", "empty_folder"}  # git keeps no empty folder
 
 # What a message that says what to do contains, in whatever words.
 INSTRUCTIONS = (
+    "Answer with",
     *("Build", "Check", "Define", "Expected", "Install", "Keep", "Mend", "Mount", "Put", "Remove", "Rename"),
     *(
         "Restore",

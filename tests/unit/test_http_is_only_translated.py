@@ -5,7 +5,7 @@ import io
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask.testing import FlaskClient
@@ -38,10 +38,46 @@ class Service:
         self.requests: list[InferenceRequest] = []
         self._answer = answer
 
+    execution_parameters: ClassVar = {"MaxConcurrentTransforms": 2, "MaxPayloadInMB": 50}
+
     def answer(self, request: InferenceRequest) -> InferenceResponse:
         """Return the function's answer."""
         self.requests.append(request)
         return self._answer(request)
+
+
+class Rest:
+    """The rest of a streamed answer, which notes what becomes of it."""
+
+    def __init__(self, *parts: bytes | Exception) -> None:
+        self.parts = list(parts)
+        self.bytes_sent = 0
+        self.ended = "abandoned"
+        self.closed = 0
+
+    def __iter__(self) -> "Rest":
+        """Return itself."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next part, or raise it."""
+        if not self.parts:
+            self.ended = "whole"
+            raise StopIteration
+        part = self.parts.pop(0)
+        if isinstance(part, Exception):
+            self.ended = "broken"
+            raise part
+        self.bytes_sent += len(part)
+        return part
+
+    def close(self) -> None:
+        """Count."""
+        self.closed += 1
+
+
+def streaming(rest: Rest, **headers: str) -> Service:
+    return Service(lambda request: InferenceResponse(b"first,", "text/csv", headers, rest))
 
 
 def client(service: Service, limit: int | None = LIMIT) -> FlaskClient:
@@ -251,3 +287,102 @@ def test_a_compressed_invocation_goes_all_the_way(tmp_path: Path) -> None:
         "/invocations", data=gzip.compress(b"1,2\n"), headers={"Content-Encoding": "GZIP", "Content-Type": "text/csv"}
     )
     assert (response.status_code, response.data) == (200, b"[[1.0, 2.0]]")
+
+
+# -- headers of hooks
+
+
+def test_headers_of_the_answer_are_passed_on() -> None:
+    service = Service(lambda request: InferenceResponse(b"", "text/csv", {"X-Amzn-SageMaker-Custom-Attributes": "a=1"}))
+    response = client(service).post("/invocations")
+    assert response.headers["X-Amzn-SageMaker-Custom-Attributes"] == "a=1"
+    assert "X-Accel-Buffering" not in response.headers
+
+
+def test_an_error_has_none_of_the_headers_that_were_set_before_it(tmp_path: Path) -> None:
+    hook = "def predict_fn(data, model, context):\n    context.set_response_header(0, 'X-Colour', 'red')\n    1 / 0\n"
+    model = load_code(tmp_path, f"{ECHO}\n{hook}")
+    response = client(Service(model.transform)).post("/invocations", data="[[1]]")
+    assert response.status_code == 500
+    assert "X-Colour" not in response.headers
+
+
+# -- streams
+
+
+def test_a_streamed_answer_is_sent_in_its_parts_and_nginx_is_told_to_hold_none_back() -> None:
+    response = client(streaming(Rest(b"second,", b"third"), Colour="red")).post("/invocations")
+    assert list(response.iter_encoded()) == [b"first,", b"second,", b"third"]
+    assert (response.status_code, response.content_type, response.content_length) == (200, "text/csv", None)
+    assert (response.headers["X-Accel-Buffering"], response.headers["Colour"]) == ("no", "red")
+    assert response.headers["X-Request-Id"]
+
+
+def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [record.__dict__ for record in caplog.records if record.name == "predictor"]
+
+
+def test_the_line_of_a_streamed_answer_is_written_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    rest = Rest(b"second,", b"third")
+    response = client(streaming(rest)).post("/invocations", data=b"body", headers={"X-Request-Id": "id-1"})
+    assert access_lines(caplog) == []
+    assert response.data == b"first,second,third"
+    response.close()
+    (line,) = access_lines(caplog)
+    assert (line["request_id"], line["path"], line["status"], line["request_bytes"]) == ("id-1", "/invocations", 200, 4)
+    assert (line["streamed"], line["ended"], line["response_bytes"]) == (True, "whole", 12)
+    assert line["milliseconds"] >= 0
+    assert rest.closed == 1
+
+
+def test_a_caller_who_goes_away_leaves_a_line_and_a_closed_stream(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    rest = Rest(b"second,", b"third")
+    response = client(streaming(rest)).post("/invocations")
+    response.close()
+    (line,) = access_lines(caplog)
+    assert (line["streamed"], line["ended"]) == (True, "abandoned")
+    assert (rest.closed, len(rest.parts)) == (1, 2)
+
+
+def test_a_stream_that_breaks_is_not_brought_to_an_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    rest = Rest(b"second,", ConnectionResetError("broken"))
+    response = client(streaming(rest)).post("/invocations")
+    with pytest.raises(ConnectionResetError):
+        list(response.iter_encoded())
+    response.close()
+    (line,) = access_lines(caplog)
+    assert (line["ended"], line["status"], rest.closed) == ("broken", 200, 1)
+
+
+def test_the_line_of_an_answer_that_does_not_stream_says_nothing_of_streams(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    client(Service()).post("/invocations", data=b"body")
+    (line,) = access_lines(caplog)
+    assert not {"streamed", "ended"} & set(line)
+
+
+# -- for batch transform
+
+
+def test_execution_parameters_are_the_services() -> None:
+    response = client(Service()).get("/execution-parameters")
+    assert (response.status_code, response.content_type) == (200, "application/json")
+    assert response.json == {"MaxConcurrentTransforms": 2, "MaxPayloadInMB": 50}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_execution_parameters_take_no_other_method(method: str) -> None:
+    response = client(Service()).open("/execution-parameters", method=method)
+    assert response.status_code == 405
+    assert error_in(response)["message"] == (
+        "This method is not for this path; /invocations takes POST, /ping GET and POST, /execution-parameters GET."
+    )
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+
+
+def test_an_unknown_path_is_told_which_ones_there_are() -> None:
+    message = error_in(client(Service()).get("/nowhere"))["message"]
+    assert message == "There is nothing at this path; there are /ping, /invocations and /execution-parameters."

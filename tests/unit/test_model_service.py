@@ -290,6 +290,69 @@ def test_the_callers_own_error_arrives_before_the_platform_stops_waiting(folder:
     assert (late.value.status, late.value.code) == (504, "deadline_exceeded")
 
 
+# -- in parts
+
+
+class Parts:
+    """The rest of an answer, which notes the threads that ask for it."""
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+
+    def __iter__(self) -> "Parts":
+        """Return itself."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return a part."""
+        self.threads.append(threading.get_ident())
+        return b"part"
+
+    def close(self) -> None:
+        """Note that too."""
+        self.threads.append(threading.get_ident())
+
+
+def answering_in_parts(parts: Parts, gate: threading.Event | None = None) -> Transform:
+    def transform(request: InferenceRequest) -> InferenceResponse:
+        if gate and request is REQUEST:
+            gate.wait(PATIENCE)
+        rest = parts if request is REQUEST else None
+        return InferenceResponse(b"ok", "text/plain", {"X-Colour": "red"}, rest)
+
+    return transform
+
+
+def test_the_parts_of_an_answer_are_asked_for_in_the_models_thread_when_they_are_wanted(folder: Path) -> None:
+    parts = Parts()
+    service = started(folder, FakeLoader(lambda: FakeModel(answering_in_parts(parts))))
+    answer = service.answer(REQUEST)
+    assert (answer.body, answer.headers, parts.threads) == (b"ok", {"X-Colour": "red"}, [])
+    assert [next(answer.rest), next(answer.rest)] == [b"part", b"part"]
+    answer.rest.close()
+    assert len(parts.threads) == 3
+    assert len({*parts.threads, threading.get_ident()}) == 2
+
+
+def test_an_answer_in_parts_that_comes_too_late_is_closed(folder: Path, gate: threading.Event) -> None:
+    parts = Parts()
+    model = FakeModel(answering_in_parts(parts, gate))
+    service = started(folder, FakeLoader(lambda: model), timeout=ANSWER_MARGIN + 0.1)
+    with pytest.raises(DeadlineExceeded):
+        service.answer(REQUEST)
+    gate.set()
+    until(lambda: parts.threads, "the parts' end", PATIENCE)
+    assert threading.get_ident() not in parts.threads
+
+
+def test_a_late_answer_that_is_whole_needs_no_closing(folder: Path, gate: threading.Event) -> None:
+    service = blocked(folder, gate, ANSWER_MARGIN + 0.1)
+    with pytest.raises(DeadlineExceeded):
+        service.answer(REQUEST)
+    gate.set()
+    assert service.answer(InferenceRequest(b"[[2]]", "application/json")).body == b"ok"
+
+
 # -- in a real worker
 
 

@@ -19,7 +19,9 @@ import requests
 
 from server import free_port, until
 from serving import nginx as door
+from serving.answers import MAX_CONTENT_TYPE
 from serving.processes import nginx_command
+from serving.response_headers import MAX_TOTAL
 from serving.service import ANSWER_MARGIN
 from serving.settings import MEGABYTE, Settings
 
@@ -185,6 +187,16 @@ def test_nginx_is_the_one_to_close_an_idle_connection_to_gunicorn(tmp_path: Path
 def test_nginx_lets_go_of_slow_clients_before_it_is_killed_itself(tmp_path: Path) -> None:
     configuration = door.render(settings_from({}), 2, tmp_path)
     assert seconds(configuration, "worker_shutdown_timeout") == door.DRAIN_SECONDS
+
+
+def test_no_answer_comes_from_gunicorn_without_a_length_or_chunks(tmp_path: Path) -> None:
+    """In HTTP/1.0 the end of the connection would be the end of the body, also of one that broke off."""
+    assert directives(door.render(settings_from({}), 1, tmp_path), "proxy_http_version") == ["1.1"]
+
+
+def test_the_headers_of_hooks_have_room_beside_the_servers_own(tmp_path: Path) -> None:
+    (size,) = directives(door.render(settings_from({}), 1, tmp_path), "proxy_buffer_size")
+    assert int(size.removesuffix("k")) * 1024 >= MAX_TOTAL + MAX_CONTENT_TYPE + 1024
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

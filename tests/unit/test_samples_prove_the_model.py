@@ -193,3 +193,26 @@ def test_the_answer_is_asked_for_in_the_type_of_its_extension(tmp_path: Path) ->
     with pytest.raises(StartError):
         replay_folder(tmp_path, {"a.csv": "1,2\n", "a.expected.csv": answer})
     replay_folder(tmp_path / "other", {"a.csv": "1,2\n", "a.expected.json": answer})
+
+
+@pytest.mark.parametrize(("expected", "refused"), [("0\n1\n2\n", False), ("0\n1\n", True), ("0\n1\n3\n", True)])
+def test_the_parts_of_a_streamed_answer_are_compared_as_one(tmp_path: Path, expected: str, refused: bool) -> None:
+    hooks = Hooks(predict_fn=lambda data, model, context: iter(range(3)))
+    model = Model(None, hooks, MATRIX, "application/json", tmp_path)
+    samples = find_samples(folder(tmp_path, {"samples/a.csv": "1,2", "samples/a.expected.jsonl": expected}))
+    if refused:
+        with pytest.raises(StartError, match=r"found '0\\n1\\n2\\n'"):
+            replay(model, samples)
+    else:
+        replay(model, samples)
+
+
+def test_a_streamed_answer_that_fails_in_the_middle_fails_the_start(tmp_path: Path) -> None:
+    def predict(data: Any, model: Any, context: Any) -> Any:
+        yield 1
+        raise RuntimeError("no more")
+
+    model = Model(None, Hooks(predict_fn=predict), MATRIX, "application/json", tmp_path)
+    samples = find_samples(folder(tmp_path, {"samples/a.csv": "1,2"}))
+    with pytest.raises(StartError, match=r"predict_fn failed \(RuntimeError\).*\(no more\)"):
+        replay(model, samples)

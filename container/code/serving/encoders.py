@@ -12,17 +12,43 @@ from serving.errors import ModelFailed
 from serving.media_types import ALIASES, CSV, JSON, JSON_LINES, NPY
 
 
-def encode(prediction: Any, media_type: str) -> bytes:
+def encode(prediction: Any, media_type: str, rows: int | None = None) -> bytes:
     """
     Return the prediction as a body of *media_type*.
 
     Args:
         prediction: array, DataFrame, SciPy sparse matrix or list, one entry for each row;
-        media_type: one of `ENCODERS`, or another spelling of one.
+        media_type: one of `ENCODERS`, or another spelling of one;
+        rows: how many rows were asked about, where that is known.
+
+    Raises:
+        ModelFailed: for a prediction that the type has no form for, or whose lines would not match the request's.
     """
+    name = ALIASES.get(media_type, media_type)
+    if rows is not None and name in LINE_TYPES and (found := rows_in(prediction)) != rows:
+        raise ModelFailed(f"The model answered {rows} row(s) with {found}; each line must answer one row.")
     if not hasattr(prediction, "tolist") and hasattr(prediction, "toarray"):  # SciPy sparse
         prediction = prediction.toarray()
-    return ENCODERS[ALIASES.get(media_type, media_type)](prediction)
+    return ENCODERS[name](prediction)
+
+
+def encode_record(record: Any, media_type: str) -> bytes:
+    """
+    Return one prediction of a stream, with its line end; text and bytes are as the model wants them.
+
+    Args:
+        media_type: JSON Lines, CSV, or another spelling of one.
+    """
+    if isinstance(record, str | bytes | bytearray):
+        return record.encode(errors="replace") if isinstance(record, str) else bytes(record)
+    return encode([values_of(record)], media_type)
+
+
+def rows_in(prediction: Any) -> int:
+    """Return how many rows the prediction has; a lone value is one."""
+    if (shape := getattr(prediction, "shape", None)) is not None:
+        return int(shape[0]) if shape else 1
+    return len(prediction) if isinstance(prediction, list | tuple) else 1
 
 
 def values_of(prediction: Any) -> Any:
@@ -96,6 +122,7 @@ def without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
+LINE_TYPES = (JSON_LINES, CSV)
 ENCODERS: dict[str, Callable[[Any], bytes]] = {
     JSON: encode_json,
     CSV: encode_csv,

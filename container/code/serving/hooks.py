@@ -19,6 +19,7 @@ PARAMETERS = {
     "predict_fn": ("input_object", "model"),
     "output_fn": ("prediction", "accept"),
     "transform_fn": ("model", "input_data", "content_type", "accept"),
+    "execution_parameters_fn": (),
 }
 MODULE_NAME = "inference"
 IMPORTED_LATER = {"joblib", "scipy", "sklearn", "xgboost"}  # by the default loaders, after the user's code
@@ -36,6 +37,7 @@ class Hooks:
     predict_fn: Hook | None = None
     output_fn: Hook | None = None
     transform_fn: Hook | None = None
+    execution_parameters_fn: Hook | None = None
 
 
 def load_hooks(code_dir: Path, program: str) -> Hooks:

@@ -1,8 +1,11 @@
 """One request and one answer, in the words that the model's side understands; no HTTP framework in sight."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from serving.response_headers import ResponseHeaders
 
 
 class Headers(Protocol):
@@ -24,12 +27,34 @@ class InferenceRequest:
     headers: Headers = field(default_factory=dict)
 
 
+class Rest(Protocol):
+    """What follows the first part of an answer while the model goes on."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return itself."""
+
+    def __next__(self) -> bytes:
+        """Return the next part, which is never empty."""
+
+    def close(self) -> None:
+        """Let the hook clean up; what has not been computed never will be."""
+
+
 @dataclass(frozen=True)
 class InferenceResponse:
-    """What goes back: the body and its media type."""
+    """What goes back: the body, its media type and the hooks' headers; of a streamed answer the body's first part."""
 
     body: bytes
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    rest: Rest | None = None
+
+    def read(self) -> bytes:
+        """Return the whole body, once its last part is there."""
+        if self.rest is None:
+            return self.body
+        with closing(self.rest):
+            return b"".join((self.body, *self.rest))
 
 
 @dataclass(frozen=True)
@@ -37,11 +62,13 @@ class Context:
     """
     What a hook may ask about the request: the last argument of hooks that take one more.
 
-    The methods are those of AWS's inference toolkit; the index is that of a request in a batch, always 0 here.
+    The methods are those of the context in TorchServe and, as far as it has them, in AWS's multi-model-server; the
+    index is that of a request in a batch, always 0 here.
     """
 
     model_dir: str
     request: InferenceRequest = field(default_factory=lambda: InferenceRequest(b""))
+    response_headers: ResponseHeaders = field(default_factory=ResponseHeaders)
 
     @property
     def system_properties(self) -> dict[str, str | None]:
@@ -61,3 +88,13 @@ class Context:
         """Return every header, with names in lower case."""
         del index
         return {name.lower(): value for name, value in self.request.headers.items()}
+
+    def set_response_header(self, index: int, name: str, value: str) -> None:
+        """Add a header to the answer, before its first part; one that cannot be sent is a 500 that says why."""
+        del index
+        self.response_headers.set(name, value)
+
+    def get_response_headers(self, index: int = 0) -> dict[str, str]:
+        """Return the headers that hooks have set so far."""
+        del index
+        return self.response_headers.as_dict()

@@ -2,16 +2,19 @@
 
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 from serving.encoders import ENCODERS
 from serving.errors import StartError
+from serving.execution_parameters import read_parameters
 from serving.hooks import TRACEBACK_HINT, Hooks, described, load_hooks, where
 from serving.inference import Context
 from serving.manifest import Manifest, read_manifest, verify_files, version_differences
 from serving.media_types import ALIASES, DEFAULT
 from serving.model import Model, default_predict
 from serving.model_folder import load_without_code, require_folder
+from serving.response_headers import ResponseHeaders
 from serving.schema import schema_of
 from serving.settings import Settings
 
@@ -49,6 +52,7 @@ def load_readable_model(settings: Settings) -> Model:
         accept=default_accept(hooks, manifest, settings),
         model_dir=settings.model_dir,
         max_body_bytes=settings.max_body_bytes,
+        execution_parameters=own_execution_parameters(hooks, settings),
     )
 
 
@@ -75,12 +79,28 @@ def load_object(hooks: Hooks, manifest: Manifest, settings: Settings) -> Any:
     path = settings.code_dir / settings.program
     if not hooks.model_fn:
         return load_without_code(settings.model_dir, manifest, path)
-    try:
-        loaded = hooks.model_fn(str(settings.model_dir), Context(str(settings.model_dir)))
-    except StartError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise StartError(f"{where(error, path)} model_fn failed: {described(error)}. {TRACEBACK_HINT}") from error
+    loaded = call_at_start("model_fn", hooks.model_fn, str(settings.model_dir), settings=settings)
     if loaded is None:
         raise StartError(f"{path}: model_fn returned None. Return the loaded model.")
     return loaded
+
+
+def own_execution_parameters(hooks: Hooks, settings: Settings) -> dict[str, Any] | None:
+    """Return what the user's `execution_parameters_fn` answers, checked now rather than in a batch transform job."""
+    if not hooks.execution_parameters_fn:
+        return None
+    answer = call_at_start("execution_parameters_fn", hooks.execution_parameters_fn, settings=settings)
+    return read_parameters(answer, settings.code_dir / settings.program)
+
+
+def call_at_start(name: str, hook: Callable[..., Any], *arguments: Any, settings: Settings) -> Any:
+    """Call a hook that has no request; what it raises ends the start, with the line in the user's code."""
+    headers = ResponseHeaders()
+    headers.seal(f"{name} has no request, and so no answer, to set it for.")
+    try:
+        return hook(*arguments, Context(str(settings.model_dir), response_headers=headers))
+    except StartError:
+        raise
+    except (Exception, SystemExit) as error:
+        place = where(error, settings.code_dir / settings.program)
+        raise StartError(f"{place} {name} failed: {described(error)}. {TRACEBACK_HINT}") from error

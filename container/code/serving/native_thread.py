@@ -41,9 +41,14 @@ class NativeThread:
         # OpenMP keeps its number of threads per thread: it has to be raised in the one that runs the model.
         self._pool.apply(threadpool_limits, (threads,))
 
-    def run(self, call: Callable[[], Result], timeout: float) -> Result:
+    def run(
+        self, call: Callable[[], Result], timeout: float, discard: Callable[[Result], None] = lambda value: None
+    ) -> Result:
         """
         Return what *call* returns, or raise what it raises.
+
+        Args:
+            discard: is given, in the thread, what *call* returned too late.
 
         Raises:
             DeadlineExceeded: after *timeout* seconds. A call that had not begun never will.
@@ -51,24 +56,32 @@ class NativeThread:
         given_up = threading.Event()  # the pool keeps one call in its queue, although nobody waits for it any more
         try:
             with gevent.Timeout(timeout, DeadlineExceeded(late_message(timeout))):
-                outcome: Outcome = self._pool.apply(self._attempt, (call, given_up))
+                outcome: Outcome = self._pool.apply(self._attempt, (call, given_up, discard))
         finally:
             given_up.set()
         if outcome.error is not None:
             raise outcome.error
         return outcome.value  # type: ignore[no-any-return]
 
+    def run_at_last(self, call: Callable[[], None], patience: float = 1.0) -> None:
+        """Run *call*, which must not raise, when its turn comes, however late; wait *patience* seconds for that."""
+        arguments = (call, threading.Event(), lambda value: None)
+        gevent.spawn(self._pool.apply, self._attempt, arguments).join(patience)
+
     def busy_seconds(self) -> float:
         """Return for how long the present call has been running, 0 when there is none."""
         since = self._busy_since
         return 0.0 if since is None else self._clock() - since
 
-    def _attempt(self, call: Callable[[], Any], given_up: threading.Event) -> Outcome:
+    def _attempt(self, call: Callable[[], Any], given_up: threading.Event, discard: Callable[[Any], None]) -> Outcome:
         if given_up.is_set():
             return Outcome()
         self._busy_since = self._clock()
         try:
-            return Outcome(value=call())
+            value = call()
+            if given_up.is_set():
+                discard(value)
+            return Outcome(value=value)
         except BaseException as error:  # SystemExit too: a hook must not take the thread with it
             return Outcome(error=error)
         finally:

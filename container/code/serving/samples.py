@@ -58,17 +58,17 @@ def replay(model: Model, samples: Iterable[Sample]) -> None:
     """Send every sample through the model; raise `StartError` at the first wrong answer."""
     for sample in samples:
         try:
-            answer = model.transform(sample.to_request())
+            found = model.transform(sample.to_request()).read()
         except RequestError as error:
             cause = f" ({error.__cause__})" if error.__cause__ else ""
             raise StartError(
                 f"The model fails on its own sample {sample.request}: {error.status} {error.message}{cause} "
                 "Mend the model or the sample."
             ) from error
-        if sample.expected and not same(answer.body, sample.expected.read_bytes(), sample.expected.suffix):
+        if sample.expected and not same(found, sample.expected.read_bytes(), sample.expected.suffix):
             raise StartError(
                 f"The model's answer to its own sample {sample.request} is not {sample.expected.name}: "
-                f"expected {shown(sample.expected.read_bytes())}, found {shown(answer.body)}. "
+                f"expected {shown(sample.expected.read_bytes())}, found {shown(found)}. "
                 "Either this is another model, or a library computes differently; train it anew to record new answers."
             )
 

@@ -3,16 +3,20 @@
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from serving.canary import Proof, prove_fork
 from serving.errors import NotReady, StartError
+from serving.execution_parameters import planned_parameters
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.model import Model
 from serving.native_thread import NativeThread
 from serving.plan import Plan
 from serving.samples import Sample, find_samples, replay
 from serving.settings import Settings
+from serving.streams import Budget, Stream, close_parts
 
 ANSWER_MARGIN = 1.0  # seconds: our own 504 has to be out before the platform stops waiting
 
@@ -92,7 +96,25 @@ class ModelService:
         if model is None or thread is None:
             raise NotReady("The model is not loaded in this process.")
         model.negotiate(request)  # a 406 costs the model nothing
-        return thread.run(lambda: model.transform(request), self._settings.timeout - ANSWER_MARGIN)
+        seconds = self._settings.timeout - ANSWER_MARGIN
+        budget = Budget(seconds)
+        answer = thread.run(lambda: model.transform(request), seconds, lambda late: discard(late, request.request_id))
+        if answer.rest is None:
+            return answer
+        return replace(answer, rest=Stream(answer.body, answer.rest, thread, budget, request.request_id))
+
+    @property
+    def execution_parameters(self) -> Mapping[str, Any]:
+        """Return what a batch transform job should know, from the user's hook or the plan."""
+        if self._model is not None and self._model.execution_parameters is not None:
+            return self._model.execution_parameters
+        return planned_parameters(self._plan, self._settings.max_body_bytes)
+
+
+def discard(answer: InferenceResponse, request_id: str) -> None:
+    """Let the hook of an answer that came too late clean up."""
+    if answer.rest is not None:
+        close_parts(answer.rest, request_id)
 
 
 def report_load(proof: Proof, load_seconds: float, proof_seconds: float, samples: int) -> None:
