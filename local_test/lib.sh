@@ -79,11 +79,11 @@ ensure_packages() {
   local requirements="$1" python stamp
   if [[ ! -x "${VENV}/bin/python" ]]; then
     python="$(find_python)"
-    run_quietly "making the virtual environment .venv with ${python}" "${python}" -m venv --clear "${VENV}"
+    run_quietly "making the virtual environment ${VENV#"${ROOT}"/} with ${python}" "${python}" -m venv --clear "${VENV}"
   fi
   stamp="${VENV}/$(basename -- "${requirements}").$(cksum <"${requirements}" | tr ' ' -)"
   [[ -e "${stamp}" ]] && return
-  run_quietly "installing the locked packages of ${requirements#"${ROOT}"/} into .venv (about half a minute)" \
+  run_quietly "installing the locked packages of ${requirements#"${ROOT}"/} into ${VENV#"${ROOT}"/} (about half a minute)" \
     "${VENV}/bin/python" -m pip install --disable-pip-version-check --require-hashes --requirement "${requirements}"
   touch -- "${stamp}"
 }

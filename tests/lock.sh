@@ -19,6 +19,7 @@ main() {
   cd -- "${ROOT}"
   compile container/requirements "$@"
   compile requirements-dev "$@"
+  compile tests/localmode/requirements "$@"
 }
 
 # usage: compile STEM [--upgrade] — STEM.in to STEM.txt; the index's address is never written down
