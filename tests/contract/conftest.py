@@ -6,6 +6,7 @@ Without `--target`, as in `make test`, the targets are ours: `models/abalone` se
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Attach to each test's report what the table and the JSON say of its clause."""
     report = yield
     about = clause_of(item)
-    if about and (call.when == "call" or report.skipped):
+    if about and is_about_the_target(call):
         report.contract = Result.of(item, about.level(profile_of(item.config)), report, call)
     return report
+
+
+def is_about_the_target(call: pytest.CallInfo[None]) -> bool:
+    """Tell what was found out about the target, be it by a broken connection, from a fault of the suite's own."""
+    error = call.excinfo.value if call.excinfo else None
+    if call.when != "call":
+        return isinstance(error, pytest.skip.Exception)
+    return error is None or isinstance(error, AssertionError | OSError | HTTPException | pytest.skip.Exception)
 
 
 def profile_of(config: pytest.Config) -> str:

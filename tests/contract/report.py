@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from contract.report_files import write_json, write_junit
-from contract.results import ADVICE, BROKEN, KEPT, NOT_APPLICABLE, Result
+from contract.results import ADVICE, BLOCKED, BROKEN, KEPT, NOT_APPLICABLE, Result
 
-MARKS = {KEPT: "ok", BROKEN: "BROKEN", ADVICE: "advice", NOT_APPLICABLE: "-"}
+MARKS = {KEPT: "ok", BROKEN: "BROKEN", ADVICE: "advice"}
 MAX_WIDTH = 120
 LEAD = 13  # characters before the first column
 DETAIL = 6
@@ -65,7 +65,7 @@ class Report:
             session.exitstatus = CANNOT_CHECK
         elif exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             self.write()
-            session.exitstatus = int(any(result.outcome == BROKEN for result in self.results))
+            session.exitstatus = int(any(result.outcome in (BROKEN, BLOCKED) for result in self.results))
 
     def write(self) -> None:
         """Print the table, and write the files that the user wants."""
@@ -91,8 +91,10 @@ def table(results: Iterable[Result], target: str, width: int) -> Iterator[str]:
     yield ""
     yield from columns(" " * LEAD, "SageMaker asks", "seen", width)
     for result in results:
-        yield from row(result, width)
+        if result.outcome in MARKS:
+            yield from row(result, width)
     yield ""
+    yield from left_out(results, width)
     yield from textwrap.wrap(summary(results), width)
 
 
@@ -102,6 +104,18 @@ def row(result: Result, width: int) -> Iterator[str]:
     if result.outcome in (BROKEN, ADVICE):
         yield from detail("done:", result.did, width)
         yield from detail("do:", result.todo, width)
+
+
+def left_out(results: Iterable[Result], width: int) -> Iterator[str]:
+    """Yield the clauses that were not checked, those with the same reason together."""
+    reasons: dict[str, list[str]] = {}
+    for result in results:
+        if result.outcome not in MARKS:
+            reasons.setdefault(result.seen, []).append(result.clause)
+    for reason, numbers in reasons.items():
+        yield from textwrap.wrap(f"{', '.join(numbers)}: {reason}", width, initial_indent="- ", subsequent_indent="  ")
+    if reasons:
+        yield ""
 
 
 def columns(lead: str, left: str, right: str, width: int) -> Iterator[str]:
@@ -121,9 +135,10 @@ def detail(word: str, text: str, width: int) -> Iterator[str]:
 
 def summary(results: list[Result]) -> str:
     """Return the verdict in a few words."""
-    counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in MARKS}
-    verdict = "SageMaker's contract is broken." if counts[BROKEN] else "Every required clause is kept."
+    counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in (*MARKS, BLOCKED, NOT_APPLICABLE)}
+    fails = counts[BROKEN] or counts[BLOCKED]
+    verdict = "SageMaker's contract is broken." if fails else "Every required clause is kept."
     return (
         f"{verdict} Kept: {counts[KEPT]}. Broken: {counts[BROKEN]}. Recommended, not kept: {counts[ADVICE]}. "
-        f"Not applicable: {counts[NOT_APPLICABLE]}. The clauses are explained in {DOCUMENT}."
+        f"Blocked: {counts[BLOCKED]}. Not applicable: {counts[NOT_APPLICABLE]}. The clauses are explained in {DOCUMENT}."
     )

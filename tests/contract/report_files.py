@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from contract.results import ADVICE, BROKEN, NOT_APPLICABLE, Result
+from contract.results import BROKEN, KEPT, Result
 
 
 def write_json(results: Sequence[Result], path: Path) -> None:
@@ -31,7 +31,7 @@ def case_of(result: Result) -> ET.Element:
     case = ET.Element("testcase", {"classname": f"contract.{result.level}", "name": f"{result.clause} {result.asks}"})
     if result.outcome == BROKEN:
         ET.SubElement(case, "failure", {"message": result.seen}).text = result.todo
-    elif result.outcome in (ADVICE, NOT_APPLICABLE):
+    elif result.outcome != KEPT:
         ET.SubElement(case, "skipped", {"message": f"{result.outcome}: {result.seen} {result.todo}".strip()})
     ET.SubElement(case, "system-out").text = f"{result.did}\n{result.seen}"
     return case

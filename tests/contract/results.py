@@ -6,7 +6,7 @@ import pytest
 
 from contract.clauses import REQUIRED, Clause, clause_of
 
-KEPT, BROKEN, ADVICE, NOT_APPLICABLE = "kept", "broken", "advice", "not applicable"
+KEPT, BROKEN, ADVICE, BLOCKED, NOT_APPLICABLE = "kept", "broken", "advice", "blocked", "not applicable"
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Result:
     Attributes:
         clause: its number.
         level: required or recommended, in the profile that was checked.
-        outcome: kept; broken, if it is required; advice, if it is only recommended and not kept; not applicable.
+        outcome: kept; broken, if it is required; advice, if it is only recommended and not kept; blocked, if another
+            clause that is broken makes it impossible to tell; not applicable.
         asks: what SageMaker asks.
         did: what the check did.
         seen: what came of it.
@@ -36,22 +37,23 @@ class Result:
     def of(cls, item: pytest.Item, level: str, report: pytest.TestReport, call: "pytest.CallInfo[None]") -> "Result":
         """Return the result of a test that checks a clause."""
         about: Clause = clause_of(item)  # type: ignore[assignment]
-        outcome = outcome_of(report, level)
+        seen = seen_in(item, call)
+        outcome = outcome_of(report, level, seen)
         return cls(
             clause=about.number,
             level=level,
             outcome=outcome,
             asks=about.asks,
             did=" ".join((item.obj.__doc__ or "").split()),  # type: ignore[attr-defined]
-            seen=seen_in(item, call),
+            seen=seen,
             todo=about.todo if outcome in (BROKEN, ADVICE) else "",
         )
 
 
-def outcome_of(report: pytest.TestReport, level: str) -> str:
+def outcome_of(report: pytest.TestReport, level: str, seen: str) -> str:
     """Return pytest's outcome in the words of the contract."""
     if report.skipped:
-        return NOT_APPLICABLE
+        return BLOCKED if seen.startswith(BLOCKED) else NOT_APPLICABLE
     if report.passed:
         return KEPT
     return BROKEN if level == REQUIRED else ADVICE
