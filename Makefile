@@ -2,7 +2,8 @@
 
 MODEL     ?= abalone
 PORT      ?= 8080
-ENDPOINTS ?= $(MODEL)=$(PORT)
+# In SageMaker a name has no underscores.
+ENDPOINTS ?= $(subst _,-,$(MODEL))=$(PORT)
 
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help

@@ -19,6 +19,7 @@ main() {
   cd -- "${ROOT}"
   compile container/requirements "$@"
   compile requirements-dev "$@"
+  compile tests/endpoint/awscli/requirements "$@"
   compile tests/localmode/requirements "$@"
 }
 

@@ -1,5 +1,6 @@
 """A reader who types what the README says gets what the README says."""
 
+import json
 import os
 import re
 import shutil
@@ -44,14 +45,22 @@ class Reader:
     def types(self, block: str) -> str:
         """Type a block; return what it prints. One that serves is left running once it says that it is ready."""
         if block.startswith("make serve"):
-            return self.starts(block)
+            return self.starts_serving(block)
+        if block.startswith("make endpoint"):
+            return self.starts(block, "ready on")
         typed = subprocess.run(
             ["bash", "-euc", block], cwd=self.folder, env=terminal(), capture_output=True, text=True, check=False
         )
         assert typed.returncode == 0, f"{block}\n{typed.stdout}\n{typed.stderr}"
         return typed.stdout
 
-    def starts(self, block: str) -> str:
+    def starts_serving(self, block: str) -> str:
+        """Start a server, and return the answer that it shows."""
+        output = self.starts(block, "Ready after")
+        return until(lambda: shown_answer(output.read_text()), "the sample's answer")
+
+    def starts(self, block: str, ready: str) -> Path:
+        """Start what goes on until Ctrl-C; return its output, in which *ready* stands by now."""
         output = self.folder / f"server-{len(self.servers)}.log"
         with output.open("wb") as file:
             server = subprocess.Popen(
@@ -66,10 +75,10 @@ class Reader:
 
         def is_ready():
             assert server.poll() is None, output.read_text()
-            return "Ready after" in output.read_text()
+            return ready in output.read_text()
 
         until(is_ready, f"{block.strip()} to be ready", patience=600)
-        return until(lambda: shown_answer(output.read_text()), "the sample's answer")
+        return output
 
     def presses_ctrl_c(self):
         """Interrupt the last server as a terminal does: its whole process group."""
@@ -92,7 +101,7 @@ def is_taken(port: int) -> bool:
 @pytest.fixture(scope="module")
 def reader(clone):
     """The README's ports are the reader's to have free; where they are not, only CI insists."""
-    taken = [port for port in (8080, 8081, 8082) if is_taken(port)]
+    taken = [port for port in (8080, 8081, 8082, 8090) if is_taken(port)]
     if taken and os.environ.get("REQUIRE_ALL") != "1":
         pytest.skip(f"the README's commands need port {taken[0]}, which is taken")
     reader = Reader(clone)
@@ -109,6 +118,8 @@ def block_with(beginning: str) -> str:
 
 TYPED = (
     "make serve\n",
+    "make endpoint",
+    "export AWS_ENDPOINT_URL",
     "curl --data-raw",
     "make predict\n",
     "make venv",
@@ -120,6 +131,7 @@ TYPED = (
 TYPED_WITH_DOCKER = (
     "docker build --file container/Dockerfile --tag my-image",
     "make predict PORT=8082",
+    "make contract",
     "docker build --file container/Dockerfile --tag my-abalone",
 )
 
@@ -134,6 +146,9 @@ def test_the_readme_leads_to_an_answered_request(reader):
     assert reader.types(block_with("curl --data-raw")) == "7.258125951673891\n"
     assert "`7.258125951673891`" in README
     assert reader.types(block_with("make predict\n")) == "7.258125951673891\n"
+    reader.types(block_with("make endpoint"))
+    assert json.loads(reader.types(block_with("export AWS_ENDPOINT_URL"))) == [7.258125951673891]
+    reader.presses_ctrl_c()
     reader.presses_ctrl_c()
     until(lambda: not is_taken(8080), "the server's end")
 
@@ -158,8 +173,9 @@ def test_the_readme_leads_to_the_image(reader):
     try:
         reader.types(block_with(TYPED_WITH_DOCKER[0]))
         until(lambda: "7.258" in predicted(reader), "an answer from the container")
-        reader.types(block_with(TYPED_WITH_DOCKER[1]))
-        reader.types(block_with(TYPED_WITH_DOCKER[2]))
+        for beginning in TYPED_WITH_DOCKER[1:]:
+            printed = reader.types(block_with(beginning))
+            assert "make contract" not in beginning or "Every required clause is kept." in printed
     finally:
         subprocess.run(["docker", "rm", "--force", "my-server"], capture_output=True, check=False)
         subprocess.run(["docker", "rmi", "my-image", "my-abalone"], capture_output=True, check=False)

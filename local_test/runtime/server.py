@@ -1,0 +1,52 @@
+"""
+The HTTP server: Werkzeug's own, with a thread for each request.
+
+It is one process, streams in HTTP/1.1 without a buffer, hands out the caller's socket, and ends when it is told to;
+gunicorn's master, workers and timeouts would all be in the way of a tool for one developer.
+"""
+
+import signal
+import socket
+import threading
+from types import FrameType
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+HOST = "127.0.0.1"  # nothing here asks who is calling
+BACKLOG = 128
+
+
+class Handler(WSGIRequestHandler):
+    """A connection: small parts go out at once, and the application writes the access line."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_request(self, *_: Any) -> None:
+        """Write nothing."""
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens; raise `OSError` if the port is taken."""
+    return socket.create_server((HOST, port), backlog=BACKLOG)
+
+
+def serve(listener: socket.socket, app: Any) -> BaseWSGIServer:
+    """Start serving, in a thread."""
+    with listener:
+        server = make_server(HOST, 0, app, threaded=True, request_handler=Handler, fd=listener.fileno())
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    return server
+
+
+def termination() -> threading.Event:
+    """Return what SIGTERM and SIGINT set, from now on."""
+    told = threading.Event()
+
+    def take_note(_signal: int, _frame: FrameType | None) -> None:
+        told.set()
+
+    signal.signal(signal.SIGTERM, take_note)
+    signal.signal(signal.SIGINT, take_note)
+    return told
