@@ -6,20 +6,13 @@ import uuid
 
 import pytest
 
+from abalone import PREDICTION, ROW, SHELLS, calculated, lines
 from process_helpers import in_background
 from server import MODELS, TEST_MODELS, docker, until
 
 pytestmark = pytest.mark.engine
 
 ABALONE = MODELS / "abalone"
-ROW = "I,0.365,0.295,0.095,0.25,0.1075,0.0545,0.08,9.0"
-PREDICTION = 7.258125951673891
-COLUMNS = ["sex", "length", "diameter", "height", "whole_weight", "shucked_weight", "viscera_weight", "shell_weight"]
-SHELLS = [
-    ["I", 0.365, 0.295, 0.095, 0.25, 0.1075, 0.0545, 0.08],
-    ["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15],
-    ["F", 0.53, 0.42, 0.135, 0.677, 0.2565, 0.1415, 0.21],
-]
 
 
 def predicted(server):
@@ -164,20 +157,6 @@ def test_two_containers_that_share_an_address_are_a_pipeline(run):
     shared = ("--network", f"container:{featurizer.name}")
     predictor = run(MODELS / "abalone_predictor", *shared, SAGEMAKER_BIND_TO_PORT="9002", **ports)
     assert predictor.listeners() == {("0.0.0.0", 9002)}
-    rows = "".join(f"{','.join(map(str, shell))}\n" for shell in SHELLS)
-    halfway = featurizer.invoke(rows, "text/csv")
+    halfway = featurizer.invoke(lines(SHELLS), "text/csv")
     answer = predictor.invoke(halfway.text, halfway.headers["Content-Type"])
     assert answer.json()["result"] == pytest.approx(calculated(SHELLS))
-
-
-def calculated(shells):
-    """Return what the two models say in Python, without a server."""
-    import joblib
-    import pandas as pd
-    import xgboost
-
-    featurizer = joblib.load(MODELS / "abalone_featurizer" / "preprocess.joblib")
-    booster = xgboost.Booster()
-    booster.load_model(bytearray((MODELS / "abalone_predictor" / "xgboost-model").read_bytes()))
-    features = featurizer.transform(pd.DataFrame(shells, columns=COLUMNS))
-    return booster.inplace_predict(features).tolist()

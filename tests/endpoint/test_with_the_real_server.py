@@ -3,28 +3,18 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 
-import joblib
-import pandas as pd
 import pytest
-import xgboost
 from botocore.exceptions import EventStreamError
 from invoking import invoke, parts_of, refused, stream
 
+from abalone import PREDICTION, ROW, SHELLS, calculated, lines
 from runtime.limits import Limits
-from server import MODELS, until
+from server import MODELS, ContainerServer, until
 
 pytestmark = pytest.mark.nginx
 
-ROW = b"I,0.365,0.295,0.095,0.25,0.1075,0.0545,0.08,9.0"
-PREDICTION = 7.258125951673891
-COLUMNS = ["sex", "length", "diameter", "height", "whole_weight", "shucked_weight", "viscera_weight", "shell_weight"]
-SHELLS = [
-    ["I", 0.365, 0.295, 0.095, 0.25, 0.1075, 0.0545, 0.08],
-    ["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15],
-    ["F", 0.53, 0.42, 0.135, 0.677, 0.2565, 0.1415, 0.21],
-]
 PREFIX = "X-Amzn-SageMaker-"
 SESSION = "abc-1; Expires=2030-01-01T00:00:00Z"
 
@@ -34,21 +24,13 @@ def orders(**what):
     return json.dumps(what).encode()
 
 
-def calculated(shells):
-    """Return what the two models of the pipeline say in Python, without a server."""
-    featurizer = joblib.load(MODELS / "abalone_featurizer" / "preprocess.joblib")
-    booster = xgboost.Booster()
-    booster.load_model(bytearray((MODELS / "abalone_predictor" / "xgboost-model").read_bytes()))
-    return booster.inplace_predict(featurizer.transform(pd.DataFrame(shells, columns=COLUMNS))).tolist()
-
-
 def test_thirty_two_callers_at_once_get_the_models_number(abalone, runtime):
     client = runtime(abalone.port, limits=Limits(request_bytes=1000))
     everybody = threading.Barrier(32)
 
     def ask(_):
         everybody.wait(60)
-        return float(invoke(client, ROW, ContentType="text/csv")["Body"])
+        return float(invoke(client, ROW.encode(), ContentType="text/csv")["Body"])
 
     with ThreadPoolExecutor(32) as pool:
         assert list(pool.map(ask, range(32))) == pytest.approx([PREDICTION] * 32)
@@ -67,9 +49,22 @@ def test_two_models_are_a_pipeline_that_answers_as_they_do_in_python(host, runti
     for server in servers:
         server.wait_until_ready()
     client = runtime(*(server.port for server in servers))
-    rows = "".join(f"{','.join(map(str, shell))}\n" for shell in SHELLS).encode()
-    answer = json.loads(invoke(client, rows, ContentType="text/csv")["Body"])
-    assert answer["result"] == pytest.approx(calculated(SHELLS))
+    assert through_both(client) == pytest.approx(calculated(SHELLS))
+
+
+@pytest.mark.engine
+def test_two_containers_of_one_image_are_a_pipeline_too(image, runtime):
+    with ExitStack() as stack:
+        models = (MODELS / "abalone_featurizer", MODELS / "abalone_predictor")
+        servers = [stack.enter_context(closing(ContainerServer(model, {}, image=image))) for model in models]
+        for server in servers:
+            server.wait_until_ready()
+        client = runtime(*(server.port for server in servers))
+        assert through_both(client) == pytest.approx(calculated(SHELLS))
+
+
+def through_both(client):
+    return json.loads(invoke(client, lines(SHELLS).encode(), ContentType="text/csv")["Body"])["result"]
 
 
 def test_the_models_headers_and_parts_reach_the_caller(host, runtime, tmp_path):
