@@ -11,6 +11,7 @@
 #   --content-type TYPE  its media type (default: by its extension)
 #   --profile PROFILE    check for real-time, serverless, batch, pipeline, marketplace or all (default: all)
 #   --clause NUMBER      check this clause only, such as 1.28; may be repeated
+#   --limit NAME=NUMBER  put another limit in place of SageMaker's, such as startup_seconds=60
 #   --stream-sample FILE, --broken-stream-sample FILE, --slow-sample FILE, --session-sample FILE
 #                        JSON requests that show what not every model does: an answer in parts; one that fails after
 #                        the first part; one that takes 50 to 60 s; one that opens a session

@@ -8,11 +8,19 @@ from contextlib import contextmanager
 
 import requests
 
-from contract.running import post
+from contract.asking import ask_sample
 from contract.samples import Sample
 from server import Server
 
 CALLERS = 32
+LEAST_CALLERS = 8
+QUEUE_SECONDS = 10.0
+
+
+def callers_for(answer: requests.Response) -> int:
+    """Return how many callers to send: fewer to a slow model, whose queue would outlast the check."""
+    affordable = QUEUE_SECONDS / max(answer.elapsed.total_seconds(), 0.001)
+    return min(CALLERS, max(LEAST_CALLERS, int(affordable)))
 
 
 @contextmanager
@@ -23,10 +31,8 @@ def under_load(server: Server, sample: Sample, callers: int = CALLERS) -> Iterat
 
     def call() -> None:
         while not over.is_set():
-            try:
-                statuses.append(post(server, sample).status_code)
-            except requests.RequestException:
-                statuses.append(0)
+            statuses.append(ask_sample(server, sample).status_code)
+            if not statuses[-1]:
                 time.sleep(0.05)
 
     with ThreadPoolExecutor(callers) as pool:

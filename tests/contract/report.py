@@ -3,6 +3,7 @@
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any
@@ -135,10 +136,11 @@ def detail(word: str, text: str, width: int) -> Iterator[str]:
 
 def summary(results: list[Result]) -> str:
     """Return the verdict in a few words."""
-    counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in (*MARKS, BLOCKED, NOT_APPLICABLE)}
-    fails = counts[BROKEN] or counts[BLOCKED]
+    outcomes = Counter(result.outcome for result in results)
+    fails = outcomes[BROKEN] or outcomes[BLOCKED]
     verdict = "SageMaker's contract is broken." if fails else "Every required clause is kept."
     return (
-        f"{verdict} Kept: {counts[KEPT]}. Broken: {counts[BROKEN]}. Recommended, not kept: {counts[ADVICE]}. "
-        f"Blocked: {counts[BLOCKED]}. Not applicable: {counts[NOT_APPLICABLE]}. The clauses are explained in {DOCUMENT}."
+        f"{verdict} Kept: {outcomes[KEPT]}. Broken: {outcomes[BROKEN]}. Recommended, not kept: {outcomes[ADVICE]}. "
+        f"Blocked: {outcomes[BLOCKED]}. Not applicable: {outcomes[NOT_APPLICABLE]}. "
+        f"The clauses are explained in {DOCUMENT}."
     )

@@ -50,9 +50,26 @@ def post(server: Server, sample: Sample, **headers: str) -> requests.Response:
     return send(server, sample.body, {"Content-Type": sample.content_type, **headers})
 
 
-def send(server: Server, body: object, headers: dict[str, str], seconds: float = 60.0) -> requests.Response:
+def send(server: Server, body: object, headers: dict[str, str | None], seconds: float = 60.0) -> requests.Response:
     """Send a request as the platform does: POST to `/invocations`."""
     return requests.post(f"{server.url}/invocations", data=body, headers=headers, timeout=seconds)
+
+
+def ask(server: Server, body: object, headers: dict[str, str | None], seconds: float = 60.0) -> requests.Response:
+    """Send a request; where no answer comes, return one with status 0 and the reason."""
+    try:
+        return send(server, body, headers, seconds)
+    except requests.RequestException as error:
+        return no_answer(error)
+
+
+def no_answer(error: requests.RequestException) -> requests.Response:
+    """Return what stands for an answer that did not come."""
+    nothing = requests.Response()
+    nothing.status_code = 0
+    nothing.reason = type(error).__name__
+    nothing._content = b""
+    return nothing
 
 
 class Shared:
@@ -76,7 +93,7 @@ class Shared:
     def answer(self) -> requests.Response:
         """Return what the server answers to the sample."""
         if self._answer is None:
-            self._answer = post(self.server(), self._sample)
+            self._answer = ask(self.server(), self._sample.body, {"Content-Type": self._sample.content_type})
         return self._answer
 
     def close(self) -> None:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from contract.samples import SampleError
+from contract.servers import NetworkedServer
 from server import MODELS, PROGRAM, ContainerServer, HostServer, Server, docker
 
 EXAMPLE_MODEL = MODELS / "abalone"
+CAPABILITIES = "com.amazonaws.sagemaker.capabilities"
 
 
 class TargetError(Exception):
@@ -58,7 +60,9 @@ class ImageTarget(Target):
 
     def launch(self, *options: str, model: Path | None, **environ: str) -> Server:
         """Start a container."""
-        return ContainerServer(model, environ, options=options, image=self.name)
+        network = options[options.index("--network") + 1] if "--network" in options else "container:"
+        kind = ContainerServer if network.startswith("container:") else NetworkedServer
+        return kind(model, environ, options=options, image=self.name)
 
     def samples(self) -> Path:
         """Return the mounted model's samples, or those of the model in the image."""
@@ -73,6 +77,10 @@ class ImageTarget(Target):
     def labels(self) -> Mapping[str, str]:
         """Return the image's labels."""
         return self.inspect()["Config"].get("Labels") or {}
+
+    def claims(self, capability: str) -> bool:
+        """Tell whether a label says that the image can do this."""
+        return self.labels.get(f"{CAPABILITIES}.{capability}") == "true"
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,13 @@ class UrlTarget(Target):
     def launch(self, *options: str, model: Path | None, **environ: str) -> Server:
         """Refuse: it is not ours to start."""
         not_applicable("needs a start of its own; a URL can only be asked")
+
+
+def image_of(target: Target) -> ImageTarget:
+    """Return the target if it is an image; end the check where it is none."""
+    if not isinstance(target, ImageTarget):
+        not_applicable("needs an image; this target is none")
+    return target  # type: ignore[return-value]
 
 
 def find_target(name: str, model: str | None, *, sample_is_given: bool) -> Target:

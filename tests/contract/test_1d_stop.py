@@ -1,27 +1,39 @@
 """Stopping: SIGTERM, and 30 seconds."""
 
+import os
 import signal
 import time
 from http.client import HTTPConnection, HTTPException
+from textwrap import shorten
 from urllib.parse import urlsplit
 
 from contract.clauses import PROFILES, clause
+from contract.inside import children, first_process, kinds
+from contract.running import is_healthy
+from contract.surroundings import settled_status, status_of
+from contract.targets import not_applicable
 from server import until
 
 IN_FLIGHT = 4
 PAUSE_SECONDS = 1.0  # how long the rest of a body is held back after SIGTERM
+NOTICED_SECONDS = 1.0  # how long a parent may take to see that its child has gone
+GOES_ON = "it goes on"
+NOTHING = "it neither answers nor ends"
+AS_A_SUCCESS = "it ended with 0, which says that all is well"
 GOOD_ENDS = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
 
 
 @clause(
     "1.28",
     "finish what is in flight after SIGTERM, and end within 30 s",
-    "On SIGTERM, take nothing new, wait for what is in flight, then exit with 0. Have the signal arrive: exec form.",
+    "On SIGTERM, send nginx SIGQUIT and gunicorn SIGTERM, wait until both have ended, then exit with 0; gunicorn's "
+    "--graceful-timeout is 30 s by default: lower it. Have the signal arrive: ENTRYPOINT in exec form.",
     required=PROFILES,
 )
 def test_what_is_in_flight_is_answered_before_the_end(start, answer, sample, limits, saw):
     """Sends the first half of some requests, then SIGTERM, then the rest a second later."""
     server = start()
+    settled_status(server, sample)
     began = [begin_request(server, sample) for _ in range(IN_FLIGHT)]
     time.sleep(PAUSE_SECONDS)  # each is read, or waiting to be, and no server knows how to tell
     server.send(signal.SIGTERM)
@@ -55,3 +67,48 @@ def finish_request(connection, sample):
         return 0
     finally:
         connection.close()
+
+
+@clause(
+    "1.29",
+    "end, and not with 0, when a part of the server has died; or replace it",
+    "Let the first process wait for all of its children (os.wait, `wait -n`), and exit with 1 as soon as one of them "
+    "has ended: a container that lives on without its server is not replaced as long as /ping answers.",
+    recommended=PROFILES,
+)
+def test_the_death_of_a_part_is_not_hidden(start, answer, sample, limits, saw):
+    """Kills each kind of child of the first process with SIGKILL, one at a time, and waits for the end or an answer."""
+    server = start()
+    count = len(kinds(children(first_process(server))))
+    if not count:
+        not_applicable("there is only one process: when it dies, the container ends")
+    outcomes = {}
+    for number in range(count):
+        server = start() if number else server
+        outcomes.update(after_the_death_of(number, server, sample, limits.recovery_seconds))
+    saw("; ".join(f"without {shorten(command, 50)}: {outcome}" for command, outcome in outcomes.items()))
+    assert not any(outcome in (NOTHING, AS_A_SUCCESS) for outcome in outcomes.values())
+
+
+def after_the_death_of(number, server, sample, seconds):
+    """Kill a child of that kind; return its command line and what came of it."""
+    commands = children(first_process(server))
+    alike = kinds(commands)
+    # By number, not by name: a command line may hold a folder that is new with each start.
+    kind = sorted(alike)[min(number, len(alike) - 1)]
+    victim = alike[kind][0]
+    os.kill(victim, signal.SIGKILL)
+    return {commands[victim]: outcome_for(server, sample, seconds)}
+
+
+def outcome_for(server, sample, seconds):
+    """Return what a server that has lost a part comes to."""
+    deadline = time.monotonic() + seconds
+    time.sleep(NOTICED_SECONDS)
+    while not server.has_ended() and time.monotonic() < deadline:
+        if is_healthy(server) and status_of(server, sample) == 200:
+            return GOES_ON
+        time.sleep(0.2)
+    if not server.has_ended():
+        return NOTHING
+    return f"it ended with {status}" if (status := server.exit_status()) else AS_A_SUCCESS

@@ -1,46 +1,20 @@
 """Runs of the suite on broken servers: several at a time, for most of each is waiting."""
 
-import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from mutants.checking import Run, check_contract
 from mutants.registry import Entry
-from server import ROOT, docker
+from mutants.remaking import REMAKE
+from server import docker
 
 AT_A_TIME = 3
 MUTANTS = Path(__file__).parent
 MODEL = MUTANTS / "model"
-TERMINAL = {"COLUMNS": "100"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run of the suite said."""
-
-    status: int
-    table: str
-    progress: str
-    results: list[dict[str, str]]
-
-    def not_kept(self) -> set[str]:
-        """Return the clauses that are broken, required or not."""
-        return {result["clause"] for result in self.results if result["outcome"] in ("broken", "advice")}
-
-
-def check_contract(target: str, *options: str, folder: Path) -> Run:
-    """Run the suite as a user does."""
-    results = folder / "results.json"
-    command = [str(ROOT / "local_test" / "check_contract.sh"), target, f"--json={results}", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **TERMINAL})
-    found = json.loads(results.read_text()) if results.exists() else []
-    return Run(done.returncode, done.stdout, done.stderr, found)
 
 
 def program(entry: Entry, folder: Path) -> str:
@@ -88,9 +62,12 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def run(entry: Entry, base: str, folder: Path) -> Run:
     """Run the suite on a mutant, in an image if there is a *base* for one."""
-    target = built_image(entry, base, folder) if base else program(entry, folder)
+    options = (f"--model={MODEL}", *entry.options)
+    if not base:
+        return check_contract(program(entry, folder), *options, folder=folder)
+    built = built_image(entry, base, folder)
     try:
-        return check_contract(target, f"--model={MODEL}", *entry.options, folder=folder)
+        with REMAKE[entry.remade](built) as target:
+            return check_contract(target, *options, folder=folder)
     finally:
-        if base:
-            docker("rmi", "--force", target, check=False)
+        docker("rmi", "--force", built, check=False)

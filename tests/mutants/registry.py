@@ -18,12 +18,14 @@ class Entry:
         server: the class to run.
         image: lines for its Dockerfile; None for a server that is broken on any machine, and runs on this one.
         options: for the run of the suite, such as lower limits.
+        remade: how the built image is changed before it is checked, a name in `remaking.py`; "" if it is not.
     """
 
     clause: str
     server: type[Reference]
     image: tuple[str, ...] | None = None
     options: tuple[str, ...] = field(default=())
+    remade: str = ""
 
     @property
     def name(self) -> str:
@@ -34,11 +36,11 @@ class Entry:
 ENTRIES: dict[str, Entry] = {"Reference": Entry("", Reference)}
 
 
-def breaks(number: str, *options: str, image: tuple[str, ...] | None = None):
+def breaks(number: str, *options: str, image: tuple[str, ...] | None = None, remade: str = ""):
     """Register a class as a server that breaks clause *number*."""
 
     def register(server: Mutant) -> Mutant:
-        ENTRIES[server.__name__] = Entry(number, server, image, options)
+        ENTRIES[server.__name__] = Entry(number, server, image, options, remade)
         return server
 
     return register

@@ -1,4 +1,4 @@
-"""Every check of the contract is itself checked: a server that breaks its clause, and no other, is caught by it alone."""
+"""Each check of the contract is itself checked: a server that breaks its clause, and no other, is caught by it."""
 
 import pytest
 
@@ -33,6 +33,8 @@ def test_every_check_has_a_mutant(runs):
 @pytest.mark.engine
 def test_no_check_is_without_effect_on_the_reference(runs):
     """A clause that is not applicable to the reference has a mutant which it could never catch."""
-    outcomes = [(result["clause"], result["outcome"]) for where in (False, True) for result in runs(REFERENCE, where).results]
+    outcomes = [
+        (result["clause"], result["outcome"]) for where in (False, True) for result in runs(REFERENCE, where).results
+    ]
     kept = {clause for clause, outcome in outcomes if outcome == "kept"}
     assert {clause for clause, _ in outcomes} - kept == set()
