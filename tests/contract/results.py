@@ -69,6 +69,6 @@ def seen_in(item: pytest.Item, call: "pytest.CallInfo[None]") -> str:
 
 def described(error: BaseException) -> str:
     """Return the first line of what an error says; its type too, unless it is the check that speaks."""
-    said = str(error).partition("\n")[0][:200]
+    said = str(error).partition("\n")[0][:400]
     speaks = isinstance(error, AssertionError | pytest.skip.Exception)
     return said if speaks else f"{type(error).__name__}: {said}"

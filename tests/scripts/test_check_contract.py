@@ -15,6 +15,7 @@ from server import ROOT, HostServer
 SCRIPT = ROOT / "local_test" / "check_contract.sh"
 MUTANTS = ROOT / "tests" / "mutants"
 MODEL = MUTANTS / "model"
+COMPLETE = ROOT / "tests" / "model_folders" / "complete"
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -121,6 +122,38 @@ def test_a_running_server_is_asked_at_its_url_and_left_running(mutant, tmp_path)
     found = {result["clause"]: result for result in json.loads(results.read_text())}
     assert (found["1.20"]["outcome"], found["1.28"]["outcome"]) == ("kept", "not applicable")
     assert found["1.28"]["seen"] == "needs a start of its own; a URL can only be asked"
+
+
+def asking_for(clause, kind, name):
+    return ["--clause", clause, f"--{kind}-sample", str(COMPLETE / "requests" / f"{name}.json")]
+
+
+WHAT_NOT_EVERY_MODEL_DOES = [
+    *("--clause", "1.38"),
+    *asking_for("1.39", "session", "new_session"),
+    *asking_for("2.01", "stream", "streamed"),
+    *asking_for("2.03", "broken-stream", "broken_stream"),
+]
+
+
+def outcomes(path):
+    return {result["clause"]: result["outcome"] for result in json.loads(path.read_text())}
+
+
+@pytest.mark.nginx
+def test_our_server_keeps_what_not_every_model_does(tmp_path):
+    slow, results = asking_for("1.32", "slow", "slow"), tmp_path / "results.json"
+    checked = check(str(COMPLETE), *WHAT_NOT_EVERY_MODEL_DOES, *slow, f"--json={results}")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert outcomes(results) == dict.fromkeys(("1.32", "1.38", "1.39", "2.01", "2.03"), "kept")
+
+
+@pytest.mark.engine
+def test_our_image_keeps_what_not_every_model_does(image, tmp_path):
+    results = tmp_path / "results.json"
+    checked = check(image, "--model", str(COMPLETE), *WHAT_NOT_EVERY_MODEL_DOES, f"--json={results}")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert outcomes(results) == dict.fromkeys(("1.38", "1.39", "2.01", "2.03"), "kept")
 
 
 @pytest.mark.parametrize(
