@@ -19,6 +19,7 @@ class Limits:
     payload_bytes: float = 25 * MEGABYTE  # 1.31
     batch_payload_bytes: float = 100 * MEGABYTE  # 4.04
     serverless_bytes: float = 4 * MEGABYTE  # 5.08
+    serverless_memory_bytes: float = 1024 * MEGABYTE  # 5.10
     image_bytes: float = 10 * 1024 * MEGABYTE  # 9.05
     error_bytes: float = 4096  # 1.42: our own measure of "short"
     recovery_seconds: float = 30.0  # 1.29, 1.43: our own measure of "soon"

@@ -28,7 +28,8 @@ def test_the_start_takes_less_than_three_minutes(server, target, shared, limits,
 )
 def test_one_gigabyte_of_memory_is_enough(launch, answer, sample, limits, saw):
     """Starts it with 1 GB of memory and sends the sample."""
-    server = launch("--memory", "1g", "--memory-swap", "1g")
+    memory = f"{int(limits.serverless_memory_bytes)}b"
+    server = launch("--memory", memory, "--memory-swap", memory)
     try:
         wait_until_healthy(server, limits.startup_seconds)
         require_answer(server, sample, lambda text: None)

@@ -12,7 +12,7 @@ from mutants.registry import Entry
 from mutants.remaking import REMAKE
 from server import docker
 
-AT_A_TIME = 5
+AT_A_TIME = 7
 MUTANTS = Path(__file__).parent
 MODEL = MUTANTS / "model"
 

@@ -127,10 +127,10 @@ class TakesTheOnlyName(Reference):
         super().serve()
 
 
-@breaks("5.10", image=())
-class NeedsMoreThanAGigabyte(Reference):
+@breaks("5.10", f"--limit=serverless_memory_bytes={160 << 20}", image=())
+class NeedsTooMuchMemory(Reference):
     def refuse_surroundings(self):
-        self.ballast = b"\1" * (1100 << 20)
+        self.ballast = b"\1" * (200 << 20)
 
 
 @breaks("5.12", image=())

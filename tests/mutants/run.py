@@ -9,8 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from mutants import answers, surroundings  # noqa: E402, F401 - they register their mutants
-from mutants.registry import ENTRIES  # noqa: E402
+from mutants import answers, surroundings  # noqa: F401 - they register their mutants
+from mutants.registry import ENTRIES
 
 if __name__ == "__main__":
     sys.exit(ENTRIES[sys.argv[1]].server().main())
