@@ -62,6 +62,11 @@ def is_another(other: requests.Response, answer: requests.Response, again: Calla
     return other.content != answer.content and again().content == answer.content
 
 
+def is_the_same(other: requests.Response, answer: requests.Response, again: Callable[[], requests.Response]) -> bool:
+    """Tell whether it is a good answer, with the same body as far as anybody can tell."""
+    return other.status_code == 200 and not is_another(other, answer, again)
+
+
 @dataclass(frozen=True)
 class Padded:
     """A body with line feeds after it, *size* bytes in all; `requests` sends it with its length, piece by piece."""

@@ -5,10 +5,12 @@ import time
 import gevent
 from gevent.pywsgi import WSGIHandler
 from werkzeug.exceptions import BadRequest, GatewayTimeout, NotAcceptable, RequestHeaderFieldsTooLarge
+from werkzeug.http import parse_options_header
 from werkzeug.wrappers import Response
 
 from mutants import errors, jobs, streams  # noqa: F401 - they register more of them
 from mutants.further import sample
+from mutants.handler import JSON
 from mutants.reference import Reference
 from mutants.registry import breaks
 
@@ -84,9 +86,15 @@ class RefusesLongHeaders(Reference):
 
 
 @breaks("1.35")
-class ComparesContentTypeAsAString(Reference):
+class TakesCapitalsForAnotherType(Reference):
     def content_type(self, request):
-        return request.headers.get("Content-Type")
+        return parse_options_header(request.headers.get("Content-Type"))[0] or JSON
+
+
+@breaks("3.33")
+class TakesParametersForAnotherType(Reference):
+    def content_type(self, request):
+        return request.headers.get("Content-Type", JSON).lower()
 
 
 @breaks("1.35")

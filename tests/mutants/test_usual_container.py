@@ -23,6 +23,7 @@ NOT_KEPT = {
     "1.29",  # with 0, whatever happened
     "1.31",  # client_max_body_size 5m
     "1.35",  # the content type is compared as a string
+    "3.33",  # and so is a parameter of it
     "1.37",  # Flask's text/html
     "1.46",  # 500 for a body that cannot be read
     "1.55",  # logs in /var/log
