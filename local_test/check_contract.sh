@@ -38,7 +38,7 @@ main() {
       --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
       --junit | --model | --sample | --content-type | --profile | --clause | --json | --limit | --*-sample)
         [[ $# -gt 1 ]] || wrong_usage "$0" "$1 needs a value"
-        require_profile "$1" "$2"
+        require_sense "$0" "$1" "$2"
         options+=("$1=$2"); shift 2 ;;
       -*) wrong_usage "$0" "unknown option $1" ;;
       *) [[ -z "${target}" ]] || wrong_usage "$0" "one target at a time, not ${target} and $1"
@@ -49,6 +49,9 @@ main() {
   ensure_packages "${ROOT}/requirements-dev.txt"
   if [[ -d "${target}" ]]; then ensure_nginx; ensure_model_packages "${target}"; fi
   say "Checking ${target}:"
+  # A proxy of the developer's does not lead to servers and containers of this machine.
+  NO_PROXY="${NO_PROXY:-${no_proxy:-}},127.0.0.1,localhost,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+  export NO_PROXY no_proxy="${NO_PROXY}"
   # pytest runs the checks, but what they mean is told by the suite's own report.
   PATH="${VENV}/bin:${PATH}" exec "${VENV}/bin/python" -m pytest --rootdir "${ROOT}" --config-file "${ROOT}/pyproject.toml" \
     -p no:terminal -p no:cacheprovider --capture=no \
@@ -56,10 +59,16 @@ main() {
     "${ROOT}/tests/contract" "--target=${target}" "${options[@]}"
 }
 
-# usage: require_profile OPTION VALUE
-require_profile() {
-  [[ "$1" != --profile || "$2" =~ ^(real-time|serverless|batch|pipeline|marketplace|all)$ ]] \
-    || wrong_usage "$0" "--profile is real-time, serverless, batch, pipeline, marketplace or all, not $2"
+# usage: require_sense SCRIPT OPTION VALUE — what would only be found out when everything has been checked
+require_sense() {
+  case "$2" in
+    --profile)
+      [[ "$3" =~ ^(real-time|serverless|batch|pipeline|marketplace|all)$ ]] \
+        || wrong_usage "$1" "--profile is real-time, serverless, batch, pipeline, marketplace or all, not $3" ;;
+    --*-sample) [[ -f "$3" ]] || wrong_usage "$1" "$2: no such file: $3" ;;
+    --json | --junit) [[ -d "$(dirname -- "$3")" ]] || wrong_usage "$1" "$2: no such folder: $(dirname -- "$3")" ;;
+    *) ;;
+  esac
 }
 
 main "$@"

@@ -41,7 +41,9 @@ def free_port() -> int:
 
 
 def processes() -> Iterator[tuple[int, int, str]]:
-    """Yield (pid, parent, command line) of every process that this machine shows."""
+    """Yield (pid, parent, command line) of every process that this machine shows; macOS shows none here."""
+    if not Path("/proc").is_dir():
+        return
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError, IndexError):
             parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]

@@ -6,7 +6,7 @@ from typing import IO, Any, Protocol
 
 MISSING = (
     "boto3 is not installed, and asynchronous invocations need it for S3; "
-    "`.venv/bin/python -m pip install boto3` brings it, and so does `make check`"
+    "start this program with `make endpoint`, which brings it, or install boto3 into its Python"
 )
 
 

@@ -131,7 +131,10 @@ def further_sample(pytestconfig: pytest.Config) -> Callable[[str], Sample]:
         named = pytestconfig.getoption(f"{kind}_sample".replace("-", "_"), None)
         if named is None:
             targets.not_applicable(f"shown with a request that does it: --{kind}-sample FILE")
-        return samples.read_sample(named)
+        try:
+            return samples.read_sample(named)
+        except SampleError as error:
+            pytest.exit(str(error), returncode=2)
 
     return further_sample
 

@@ -1,6 +1,6 @@
 """SageMaker's own numbers. A run may lower them, so that a container made to break one is caught in seconds."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 
 MEGABYTE = 1024 * 1024
@@ -24,11 +24,14 @@ class Limits:
     error_bytes: float = 4096  # 1.42: our own measure of "short"
     recovery_seconds: float = 30.0  # 1.29, 1.43: our own measure of "soon"
 
-    def with_overrides(self, overrides: Iterable[str]) -> "Limits":
+    def with_overrides(self, overrides: Collection[str]) -> "Limits":
         """Return the limits with `NAME=NUMBER` of *overrides* in place of SageMaker's."""
         pairs = {name: number for name, _, number in (pair.partition("=") for pair in overrides)}
         unknown = set(pairs) - {field.name for field in fields(self)}
         if unknown:
             known = ", ".join(field.name for field in fields(self))
             raise ValueError(f"No such limit: {', '.join(sorted(unknown))}. There are: {known}")
-        return replace(self, **{name: float(value) for name, value in pairs.items()})
+        try:
+            return replace(self, **{name: float(value) for name, value in pairs.items()})
+        except ValueError:
+            raise ValueError(f"Expected NAME=NUMBER, found {' '.join(overrides)}") from None

@@ -142,5 +142,5 @@ def summary(results: list[Result]) -> str:
     return (
         f"{verdict} Kept: {outcomes[KEPT]}. Broken: {outcomes[BROKEN]}. Recommended, not kept: {outcomes[ADVICE]}. "
         f"Blocked: {outcomes[BLOCKED]}. Not applicable: {outcomes[NOT_APPLICABLE]}. "
-        f"The clauses are explained in {DOCUMENT}."
+        f"--profile checks for one way of deploying. The clauses are explained in {DOCUMENT}."
     )

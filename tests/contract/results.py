@@ -1,12 +1,15 @@
 """What came of one check, in the words of the contract."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
 
-from contract.clauses import REQUIRED, Clause, clause_of
+from contract.clauses import PROFILES, REQUIRED, Clause, clause_of
 
 KEPT, BROKEN, ADVICE, BLOCKED, NOT_APPLICABLE = "kept", "broken", "advice", "blocked", "not applicable"
+# Colours, which some write into their logs, and whatever else XML has no place for.
+CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Result:
         level: required or recommended, in the profile that was checked.
         outcome: kept; broken, if it is required; advice, if it is only recommended and not kept; blocked, if another
             clause that is broken makes it impossible to tell; not applicable.
-        asks: what SageMaker asks.
+        asks: what SageMaker asks and, where that is not everywhere, for which way of deploying.
         did: what the check did.
         seen: what came of it.
         todo: what to do about it, empty unless there is something to do.
@@ -37,13 +40,13 @@ class Result:
     def of(cls, item: pytest.Item, level: str, report: pytest.TestReport, call: "pytest.CallInfo[None]") -> "Result":
         """Return the result of a test that checks a clause."""
         about: Clause = clause_of(item)  # type: ignore[assignment]
-        seen = seen_in(item, call)
+        seen = CONTROL.sub("", seen_in(item, call))
         outcome = outcome_of(report, level, seen)
         return cls(
             clause=about.number,
             level=level,
             outcome=outcome,
-            asks=about.asks,
+            asks=about.asks + (f" ({', '.join(about.required)})" if 0 < len(about.required) < len(PROFILES) else ""),
             did=" ".join((item.obj.__doc__ or "").split()),  # type: ignore[attr-defined]
             seen=seen,
             todo=about.todo if outcome in (BROKEN, ADVICE) else "",

@@ -13,6 +13,7 @@ from server import Server
 POLL_SECONDS = 0.1
 LOG_LINES = 3
 LOG_CHARACTERS = 300
+URL_SECONDS = 10.0  # what runs already has no start to wait for
 
 
 class NotHealthy(AssertionError):
@@ -41,6 +42,8 @@ def wait_until_healthy(server: Server, seconds: float) -> float:
 
 def log_end(server: Server) -> str:
     """Return the last words of a server."""
+    if isinstance(server, RunningServer):
+        return "its log is elsewhere"
     lines = " / ".join(server.log_text().split("\n")[-LOG_LINES - 1 :]).strip(" /")
     return f"its log ends: {lines[-LOG_CHARACTERS:]}" if lines else "its log is empty"
 
@@ -105,9 +108,19 @@ class Shared:
         self.close()
         target = self._target
         is_url = isinstance(target, UrlTarget)
-        self._server = RunningServer(target.name) if is_url else target.launch(model=target.model)
+        seconds = min(URL_SECONDS, self._limits.startup_seconds) if is_url else self._limits.startup_seconds
         try:
-            self.seconds_to_healthy = wait_until_healthy(self._server, self._limits.startup_seconds)
+            self._server = RunningServer(target.name) if is_url else launched(target)
+            self.seconds_to_healthy = wait_until_healthy(self._server, seconds)
         except NotHealthy as refusal:
             self._refusal = refusal
             raise
+
+
+def launched(target: Target) -> Server:
+    """Start the target; what the engine or the system cannot even run is not healthy."""
+    try:
+        return target.launch(model=target.model)
+    except (AssertionError, OSError) as error:
+        reason = str(error).partition(": ")[2] if isinstance(error, AssertionError) else str(error)
+        raise NotHealthy(f"it cannot be started: {reason.partition(chr(10))[0]}") from error

@@ -15,16 +15,6 @@ class Sample:
     body: bytes
     content_type: str
 
-    @property
-    def is_lines(self) -> bool:
-        """Tell whether each line of the body is a record of its own."""
-        return self.content_type in LINE_FORMATS
-
-    @property
-    def is_text_of_any_kind(self) -> bool:
-        """Tell whether there is hardly a body that such a model could refuse."""
-        return self.content_type == "text/plain"
-
 
 class SampleError(Exception):
     """There is no request to check the target with. The message says what to name."""

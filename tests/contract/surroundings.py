@@ -1,5 +1,6 @@
 """Servers in other surroundings than usual: do they start all the same, and answer?"""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,8 +47,14 @@ def memory_ran_out(server: Server) -> bool:
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """Return path -> content of everything in a folder, None for a folder in it."""
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+    """Return path -> hash of everything in a folder, None for a folder in it."""
+    return {str(path.relative_to(folder)): digest(path) if path.is_file() else None for path in folder.rglob("*")}
+
+
+def digest(path: Path) -> bytes:
+    """Return the hash of a file, which may be larger than the memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 @dataclass(frozen=True)

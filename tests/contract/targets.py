@@ -1,8 +1,10 @@
 """What is checked: an image, a model folder or a program on this machine, or a URL; all behind one interface."""
 
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -151,6 +153,8 @@ def find_target(name: str, model: str | None, *, sample_is_given: bool) -> Targe
         return ProgramTarget(name, Path(name).absolute())
     if os.access(name, os.X_OK):
         return ProgramTarget(name, folder, (str(Path(name).absolute()), "serve"))
+    if Path(name).is_file():
+        raise TargetError(f"{name} is a file that cannot be run. If it is a program that serves: chmod +x {name}")
     require_image(name)
     if not folder and not sample_is_given and not baked_samples(name):
         folder = EXAMPLE_MODEL
@@ -183,6 +187,7 @@ def require_image(name: str) -> None:
 def baked_samples(image: str) -> Path | None:
     """Return a copy of the samples of the model that is baked into one of our images, None where there is none."""
     copy = Path(tempfile.mkdtemp(prefix="contract-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
     container = docker("create", image, "serve").stdout.strip()
     try:
         command = ["docker", "cp", f"{container}:/opt/program/model/samples", str(copy)]

@@ -27,7 +27,7 @@ def with_archive(model, folder):
     """Return a copy of the model folder which holds itself, packed, as the SDK leaves it."""
     shutil.copytree(model, folder)
     packed = folder.with_suffix(".tar.gz")
-    with tarfile.open(packed, "w:gz") as archive:
+    with tarfile.open(packed, "w:gz", compresslevel=1) as archive:
         archive.add(model, arcname=".")
     packed.rename(folder / "model.tar.gz")
     return folder

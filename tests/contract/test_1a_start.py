@@ -42,7 +42,7 @@ def test_serve_starts_a_healthy_server(shared, saw):
 def where_it_listens_instead(server):
     """Return what explains most servers that run and do not answer: another port, or 127.0.0.1."""
     with contextlib.suppress(pytest.skip.Exception):
-        if not server.has_ended():
+        if server and not server.has_ended():
             first_process(server)
             return f"; it listens on {listens_on(server)}"
     return ""

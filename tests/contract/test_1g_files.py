@@ -22,7 +22,7 @@ from server import docker
 def test_the_model_folder_is_left_as_it_is(target, start, answer, sample, tmp_path, saw):
     """Starts it with a model folder that can be written to, sends the sample, and compares the folder."""
     if target.model is None:
-        not_applicable("the image brings its own model: nothing is mounted")
+        not_applicable("it brings its own model: nothing is mounted")
     model = shutil.copytree(target.model, tmp_path / "model")
     before = contents(model)
     require_answer(start_with_writable(model, target, start), sample, lambda text: None)

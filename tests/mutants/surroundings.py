@@ -76,6 +76,13 @@ class LeavesALockBehind(Reference):
         (Path(tempfile.gettempdir()) / "lock").touch(exist_ok=False)
 
 
+@breaks("1.28", "--limit=stop_seconds=3")
+class TakesTooLongToLeave(Reference):
+    def stop(self, server):
+        super().stop(server)
+        gevent.sleep(4)
+
+
 @breaks("1.28")
 class LeavesAtOnce(Reference):
     def stop(self, server):

@@ -32,8 +32,8 @@ def mutant(tmp_path):
     return mutant
 
 
-def check(*arguments, columns=100):
-    environ = {**os.environ, "COLUMNS": str(columns)}
+def check(*arguments, columns=100, **variables):
+    environ = {**os.environ, "COLUMNS": str(columns), **variables}
     return subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, check=False, env=environ)
 
 
@@ -73,6 +73,37 @@ def test_a_server_that_does_not_start_breaks_one_clause_and_blocks_the_others(mu
     assert "BROKEN 1.01" in checked.stdout
     assert "ended with status 1" in words(checked.stdout)
     assert "- 1.20: blocked: the target does not become healthy, see 1.01" in words(checked.stdout)
+
+
+def test_what_cannot_even_be_run_breaks_one_clause_too(tmp_path):
+    program = tmp_path / "without-a-first-line"
+    program.write_text("echo served\n")
+    program.chmod(0o755)
+    checked = check(str(program), "--model", str(MODEL))
+    assert checked.returncode == 1
+    assert "BROKEN 1.01" in checked.stdout
+    assert "it cannot be started: [Errno 8]" in words(checked.stdout)
+    assert "Kept: 0. Broken: 1." in words(checked.stdout)
+
+
+@pytest.mark.engine
+def test_an_image_without_serve_is_told_what_is_missing(image):
+    dockerfile = f"FROM {image}\nENTRYPOINT []\nENV PATH=/usr/bin:/bin\n"
+    tag = "contract-without-serve:test"
+    subprocess.run(["docker", "build", "--tag", tag, "-"], input=dockerfile, text=True, capture_output=True, check=True)
+    try:
+        checked = check(tag, "--model", str(MODEL), "--clause", "1.01", "--clause", "1.20", "--clause", "4.02")
+    finally:
+        subprocess.run(["docker", "rmi", "--force", tag], capture_output=True, check=False)
+    assert checked.returncode == 1, checked.stderr
+    assert 'exec: "serve": executable file not found' in words(checked.stdout)
+    assert "- 1.20, 4.02: blocked: the target does not become healthy, see 1.01" in words(checked.stdout)
+
+
+def test_a_developers_proxy_is_not_asked_for_servers_of_this_machine(mutant):
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+    checked = check(mutant("Reference"), "--model", str(MODEL), "--clause", "1.20", NO_PROXY="", **proxies)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_a_clause_that_cannot_be_checked_because_of_another_is_no_success(mutant):
@@ -170,6 +201,10 @@ def test_our_image_keeps_what_not_every_model_does(image, tmp_path):
         (["/bin/true"], "brings no sample request. Name one: --sample FILE --content-type TYPE"),
         (["/bin/true", "--sample", "/no/such.csv"], "No such file: /no/such.csv"),
         (["/bin/true", "--sample", "README.md"], "No media type is known for README.md. Name it: --content-type TYPE"),
+        (["/bin/true", "--stream-sample", "/no/such.json"], "--stream-sample: no such file: /no/such.json"),
+        (["/bin/true", "--json", "/no/such/folder.json"], "--json: no such folder: /no/such"),
+        ([str(ROOT / "README.md")], "is a file that cannot be run. If it is a program that serves: chmod +x"),
+        ([str(MODEL), "--limit", "ping_seconds="], "Expected NAME=NUMBER, found ping_seconds="),
         (["/bin/true", "--model", "nosuch"], "No model folder: looked for models/nosuch and for nosuch."),
         ([str(ROOT / "docs")], "No sample request: looked in"),
         ([str(MODEL), "--limit", "patience=1"], "No such limit: patience. There are: connect_seconds"),

@@ -102,9 +102,10 @@ def test_a_status_code_that_is_no_error_is_ignored(tmp_path: Path, status: str) 
 
 
 @pytest.mark.parametrize("hook", ["input_fn", "predict_fn", "output_fn", "transform_fn"])
-def test_a_hook_that_calls_sys_exit_fails_its_request_and_not_the_worker(tmp_path: Path, hook: str) -> None:
-    found = failure(tmp_path, code_that_raises(hook, "SystemExit(3)"))
-    assert found.status == 500
+@pytest.mark.parametrize("error", ["SystemExit(3)", "asyncio.CancelledError()"])
+def test_what_is_no_exception_but_ends_programs_fails_its_request_alone(tmp_path: Path, hook: str, error: str) -> None:
+    found = failure(tmp_path, f"import asyncio\n{code_that_raises(hook, error)}")
+    assert (found.status, found.code) == (500, "model_failed")
 
 
 @pytest.mark.parametrize("code", ["import sys\nsys.exit(0)\n", "def model_fn(model_dir):\n    raise SystemExit(0)\n"])

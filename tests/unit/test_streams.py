@@ -1,7 +1,9 @@
 """The rest of a streamed answer: computed in the model's thread, in time, and brought to an end whatever happens."""
 
+import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Never
 
@@ -121,7 +123,9 @@ def failing(error: BaseException) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("why"), SystemExit("why"), KeyError("why")], ids=lambda error: type(error).__name__
+    "error",
+    [RuntimeError("why"), SystemExit("why"), KeyError("why"), asyncio.CancelledError("why")],
+    ids=lambda error: type(error).__name__,
 )
 def test_a_failure_breaks_the_stream_and_the_log_has_the_reason(
     streamed: Streamed, caplog: pytest.LogCaptureFixture, error: BaseException
@@ -221,6 +225,16 @@ def test_what_a_call_returns_too_late_is_discarded_in_the_thread(thread: NativeT
     gate.set()
     ident = thread.run(threading.get_ident, PATIENCE)
     assert discarded == [("late", ident)]
+
+
+def test_what_a_call_returns_while_the_hub_is_busy_past_its_deadline_is_not_lost(thread: NativeThread) -> None:
+    discarded: list[str] = []
+    gevent.spawn(time.sleep, 0.3)  # Python's own: the hub stands still
+    try:
+        answered = [thread.run(lambda: "late", 0.1, discarded.append)]
+    except DeadlineExceeded:
+        answered = []
+    until(lambda: gevent.sleep(0.01) or [*answered, *discarded] == ["late"], "one of both", PATIENCE)
 
 
 def test_what_a_call_returns_in_time_is_not_discarded(thread: NativeThread) -> None:

@@ -18,7 +18,7 @@ def call_hook(name: str, hook: Callable[..., Any], *arguments: Any) -> Any:
         return hook(*arguments)
     except RequestError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit and asyncio's CancelledError too: this is not the main thread
         raise hook_failure(name, error) from error
 
 
@@ -44,7 +44,11 @@ def response_from(name: str, result: Any, accept: str) -> InferenceResponse:
         streamed = getattr(result, "is_streamed", False)
         result = (parts_in(result) if streamed else result.get_data()), result.content_type
     body, content_type = result if isinstance(result, tuple) and len(result) == 2 else (result, accept)
-    refuse_content_type(name, content_type)
+    with ExitStack() as stack:
+        if close := getattr(body, "close", None):
+            stack.callback(call_hook, name, close)
+        refuse_content_type(name, content_type)
+        stack.pop_all()
     if isinstance(body, Iterator):
         return streamed_response(name, body, content_type, lambda part: bytes_of(name, "yielded", part))
     return InferenceResponse(bytes_of(name, "returned", body), content_type)

@@ -95,7 +95,7 @@ class Model:
             raise UnprocessableInput(
                 "The model refused this input; the log has the reason under this request id."
             ) from error
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # as in a hook
             raise ModelFailed(f"The model failed ({type(error).__name__}); the log has the details.") from error
 
     def encode(self, prediction: Any, accept: str, context: Context, rows: int | None = None) -> InferenceResponse:

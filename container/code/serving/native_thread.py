@@ -54,38 +54,46 @@ class NativeThread:
             DeadlineExceeded: after *timeout* seconds. A call that had not begun never will.
         """
         given_up = threading.Event()  # the pool keeps one call in its queue, although nobody waits for it any more
+        outcomes: list[Outcome] = []
         try:
             with gevent.Timeout(timeout, DeadlineExceeded(late_message(timeout))):
-                outcome: Outcome = self._pool.apply(self._attempt, (call, given_up, discard))
-        finally:
+                self._pool.apply(self._attempt, (call, given_up, outcomes))
+        except BaseException:
             given_up.set()
+            # After the call, for it is one thread; or nothing, if the call never began.
+            self.run_at_last(lambda: discard_late(outcomes, discard), patience=0)
+            raise
+        (outcome,) = outcomes
         if outcome.error is not None:
             raise outcome.error
         return outcome.value  # type: ignore[no-any-return]
 
     def run_at_last(self, call: Callable[[], None], patience: float = 1.0) -> None:
         """Run *call*, which must not raise, when its turn comes, however late; wait *patience* seconds for that."""
-        arguments = (call, threading.Event(), lambda value: None)
-        gevent.spawn(self._pool.apply, self._attempt, arguments).join(patience)
+        gevent.spawn(self._pool.apply, self._attempt, (call, threading.Event(), [])).join(patience)
 
     def busy_seconds(self) -> float:
         """Return for how long the present call has been running, 0 when there is none."""
         since = self._busy_since
         return 0.0 if since is None else self._clock() - since
 
-    def _attempt(self, call: Callable[[], Any], given_up: threading.Event, discard: Callable[[Any], None]) -> Outcome:
+    def _attempt(self, call: Callable[[], Any], given_up: threading.Event, outcomes: list[Outcome]) -> None:
         if given_up.is_set():
-            return Outcome()
+            return
         self._busy_since = self._clock()
         try:
-            value = call()
-            if given_up.is_set():
-                discard(value)
-            return Outcome(value=value)
+            outcomes.append(Outcome(value=call()))
         except BaseException as error:  # SystemExit too: a hook must not take the thread with it
-            return Outcome(error=error)
+            outcomes.append(Outcome(error=error))
         finally:
             self._busy_since = None
+
+
+def discard_late(outcomes: list[Outcome], discard: Callable[[Any], None]) -> None:
+    """Give *discard* what a call returned after its caller had given up."""
+    for outcome in outcomes:
+        if outcome.error is None:
+            discard(outcome.value)
 
 
 def late_message(timeout: float) -> str:

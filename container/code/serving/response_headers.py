@@ -12,7 +12,7 @@ OURS = {
     "connection", "content-length", "content-type", "date", "keep-alive", "proxy-authenticate", "proxy-authorization",
     "server", "te", "trailer", "trailers", "transfer-encoding", "upgrade", "x-request-id",
 }  # fmt: skip
-SESSION_ID = r"(?=.{1,256}(?:;|$))[a-zA-Z0-9](?:-*[a-zA-Z0-9])*"
+SESSION_ID = r"(?=.{1,256}$)[a-zA-Z0-9](?:-*[a-zA-Z0-9])*"
 
 
 class Form(NamedTuple):
@@ -26,7 +26,7 @@ FORMS = {
     "x-amzn-sagemaker-custom-attributes": Form(re.compile(r".{0,1024}"), "at most 1024 visible US-ASCII characters"),
     "x-amzn-sagemaker-session-id": Form(
         re.compile(SESSION_ID + r"; Expires=[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"),
-        "an id of at most 256 letters, digits and inner hyphens, then '; Expires=yyyy-mm-ddThh:mm:ssZ'",
+        "an id of letters, digits and inner hyphens, then '; Expires=yyyy-mm-ddThh:mm:ssZ', at most 256 characters",
     ),
     "x-amzn-sagemaker-closed-session-id": Form(
         re.compile(SESSION_ID), "an id of at most 256 letters, digits and inner hyphens"
