@@ -8,7 +8,7 @@ from contract.targets import UrlTarget, not_applicable
 
 @clause(
     "5.09",
-    "be healthy within 3 minutes of the start (serverless)",
+    "be healthy within 3 minutes of the start",
     "Install and download nothing at start, and load a smaller model, or less of it. Downloading the image counts too.",
     required=(SERVERLESS,),
 )
@@ -41,7 +41,7 @@ def test_one_gigabyte_of_memory_is_enough(launch, answer, sample, limits, saw):
 
 @clause(
     "5.12",
-    "work as a user that owns nothing in the image (serverless)",
+    "work as a user that owns nothing in the image",
     "Make what it reads readable (RUN chmod -R a+rX FOLDER), and write below /tmp only. nginx: its pid, *_temp_path "
     "and logs; no `user` line. docker run --user 12345:12345 IMAGE serve shows what fails.",
     required=(SERVERLESS,),

@@ -41,7 +41,7 @@ def test_the_platform_is_sagemakers(target, pytestconfig, saw):
 
 @clause(
     "9.05",
-    "be at most 10 GB (serverless)",
+    "be at most 10 GB",
     "Look at the largest layers with docker history, and leave out compilers, caches and GPU libraries.",
     required=(SERVERLESS,),
 )
