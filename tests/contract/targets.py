@@ -20,6 +20,10 @@ from contract.servers import NetworkedServer
 from server import MODELS, PROGRAM, ContainerServer, HostServer, Server, docker
 
 EXAMPLE_MODEL = MODELS / "abalone"
+NO_SAMPLE = (
+    "- the image brings no sample request, so it is given models/abalone and its sample; "
+    "for another model name --model FOLDER, for a model in the image --sample FILE"
+)
 CAPABILITIES = "com.amazonaws.sagemaker.capabilities"
 
 
@@ -158,6 +162,7 @@ def find_target(name: str, model: str | None, *, sample_is_given: bool) -> Targe
     require_image(name)
     if not folder and not sample_is_given and not baked_samples(name):
         folder = EXAMPLE_MODEL
+        print(NO_SAMPLE, file=sys.stderr, flush=True)
     return ImageTarget(name, folder)
 
 

@@ -87,6 +87,30 @@ def test_what_cannot_even_be_run_breaks_one_clause_too(tmp_path):
 
 
 @pytest.mark.engine
+def test_an_image_without_a_sample_is_given_the_example_and_says_so(image):
+    checked = check(image, "--clause", "1.30")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "the image brings no sample request, so it is given models/abalone and its sample" in checked.stderr
+    assert "for another model name --model FOLDER, for a model in the image --sample FILE" in checked.stderr
+
+
+@pytest.mark.engine
+def test_an_image_with_a_model_in_it_is_asked_that_models_sample(image):
+    tag = "contract-with-model:test"
+    dockerfile = f"FROM {image}\nCOPY abalone_predictor /opt/program/model\n"
+    command = ["docker", "build", "--file", "-", "--tag", tag, str(ROOT / "models")]
+    subprocess.run(command, input=dockerfile, text=True, capture_output=True, check=True)
+    try:
+        checked = check(tag, "--clause", "1.30", "--clause", "1.50")
+    finally:
+        subprocess.run(["docker", "rmi", "--force", tag], capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "ok 1.30" in words(checked.stdout)
+    assert "- 1.50: it brings its own model: nothing is mounted" in words(checked.stdout)
+    assert "the image brings no sample request" not in checked.stderr
+
+
+@pytest.mark.engine
 def test_an_image_without_serve_is_told_what_is_missing(image):
     dockerfile = f"FROM {image}\nENTRYPOINT []\nENV PATH=/usr/bin:/bin\n"
     tag = "contract-without-serve:test"
