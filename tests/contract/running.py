@@ -48,20 +48,10 @@ def log_end(server: Server) -> str:
     return f"its log ends: {lines[-LOG_CHARACTERS:]}" if lines else "its log is empty"
 
 
-def post(server: Server, sample: Sample, **headers: str) -> requests.Response:
-    """Send the sample as it is."""
-    return send(server, sample.body, {"Content-Type": sample.content_type, **headers})
-
-
-def send(server: Server, body: object, headers: dict[str, str | None], seconds: float = 60.0) -> requests.Response:
-    """Send a request as the platform does: POST to `/invocations`."""
-    return requests.post(f"{server.url}/invocations", data=body, headers=headers, timeout=seconds)
-
-
 def ask(server: Server, body: object, headers: dict[str, str | None], seconds: float = 60.0) -> requests.Response:
-    """Send a request; where no answer comes, return one with status 0 and the reason."""
+    """POST to `/invocations` as the platform does; where no answer comes, return one with status 0 and the reason."""
     try:
-        return send(server, body, headers, seconds)
+        return requests.post(f"{server.url}/invocations", data=body, headers=headers, timeout=seconds)
     except requests.RequestException as error:
         return no_answer(error)
 

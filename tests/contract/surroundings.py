@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
-from contract.running import NotHealthy, is_healthy, log_end, post
+from contract.asking import ask_sample
+from contract.running import NotHealthy, is_healthy, log_end
 from contract.samples import Sample
 from contract.targets import ImageTarget, RunningServer, Target
 from server import ContainerServer, Server, free_port
@@ -18,18 +17,14 @@ BIND_PORT, DEFAULT_PORT = "9090", "8080"
 SAFE_PORTS = range(21000, 22000)
 
 
-def status_of(server: Server, sample: Sample) -> int:
-    """Return the status of the answer to the sample, 0 for none."""
-    try:
-        return post(server, sample).status_code
-    except requests.RequestException:
-        return 0
-
-
 def settled_status(server: Server, sample: Sample) -> int:
     """Return the status once it is 200, or after a while: whether a healthy server can answer *at once* is 1.23's."""
     deadline = time.monotonic() + SETTLING_SECONDS
-    while (status := status_of(server, sample)) != 200 and not server.has_ended() and time.monotonic() < deadline:
+    while (
+        (status := ask_sample(server, sample).status_code) != 200
+        and not server.has_ended()
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.1)
     return status
 

@@ -5,9 +5,10 @@ import time
 
 import pytest
 
+from contract.asking import ask_sample
 from contract.clauses import PROFILES, clause
 from contract.running import NotHealthy, is_healthy, log_end, wait_until_healthy
-from contract.surroundings import settled_status, status_of
+from contract.surroundings import settled_status
 from contract.targets import ImageTarget
 from server import docker, until
 
@@ -28,7 +29,7 @@ def test_healthy_means_able_to_answer(launch, sample, limits, saw):
     server = launch()
     if not becomes_healthy(server, limits.startup_seconds, pause=0.005):
         raise NotHealthy(f"no 200 from /ping; {log_end(server)}")
-    first = status_of(server, sample)
+    first = ask_sample(server, sample).status_code
     if first != 200 and settled_status(server, sample) != 200:
         pytest.skip("blocked: the sample is not answered, see 1.30")
     saw(f"right after the first 200, the sample is answered {first or 'not at all'}")
@@ -59,7 +60,7 @@ def test_without_a_model_it_is_not_healthy(launch, shared, answer, sample, tmp_p
     if not becomes_healthy(server, 2 * shared.seconds_to_healthy + 1, pause=0.1):
         saw("it ends" if server.has_ended() else "/ping is not 200")
         return
-    status = status_of(server, sample)
+    status = ask_sample(server, sample).status_code
     saw(f"with an empty model folder /ping is 200, and the sample is answered {status or 'not at all'}")
     assert status == 200
 

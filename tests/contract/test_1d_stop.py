@@ -7,10 +7,11 @@ from http.client import HTTPConnection, HTTPException
 from textwrap import shorten
 from urllib.parse import urlsplit
 
+from contract.asking import ask_sample
 from contract.clauses import PROFILES, clause
 from contract.inside import children, first_process, kinds
 from contract.running import POLL_SECONDS, is_healthy
-from contract.surroundings import settled_status, status_of
+from contract.surroundings import settled_status
 from contract.targets import not_applicable
 
 IN_FLIGHT = 4
@@ -111,7 +112,7 @@ def outcome_for(server, sample, seconds):
     deadline = time.monotonic() + seconds
     time.sleep(NOTICED_SECONDS)
     while not server.has_ended() and time.monotonic() < deadline:
-        if is_healthy(server) and status_of(server, sample) == 200:
+        if is_healthy(server) and ask_sample(server, sample).status_code == 200:
             return GOES_ON
         time.sleep(0.2)
     if not server.has_ended():

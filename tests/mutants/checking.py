@@ -3,11 +3,13 @@
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from server import ROOT
 
+RUN = Path(__file__).with_name("run.py")
 TERMINAL = {"COLUMNS": "100"}
 
 
@@ -23,6 +25,14 @@ class Run:
     def not_kept(self) -> set[str]:
         """Return the clauses that are broken, required or not."""
         return {result["clause"] for result in self.results if result["outcome"] in ("broken", "advice")}
+
+
+def program(name: str, folder: Path) -> str:
+    """Write a program that runs the server of that name."""
+    path = folder / name
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} {RUN} {name} "$@"\n')
+    path.chmod(0o755)
+    return str(path)
 
 
 def check_contract(target: str, *options: str, folder: Path) -> Run:

@@ -1,13 +1,12 @@
 """Runs of the suite on broken servers: several at a time, for most of each is waiting."""
 
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from mutants.checking import Run, check_contract
+from mutants.checking import Run, check_contract, program
 from mutants.registry import Entry
 from mutants.remaking import REMAKE
 from server import docker
@@ -15,14 +14,6 @@ from server import docker
 AT_A_TIME = 7
 MUTANTS = Path(__file__).parent
 MODEL = MUTANTS / "model"
-
-
-def program(entry: Entry, folder: Path) -> str:
-    """Write a program that runs the mutant."""
-    path = folder / entry.name
-    path.write_text(f'#!/bin/sh\nexec {sys.executable} {MUTANTS / "run.py"} {entry.name} "$@"\n')
-    path.chmod(0o755)
-    return str(path)
 
 
 def built_image(entry: Entry, base: str, folder: Path) -> str:
@@ -64,7 +55,7 @@ def run(entry: Entry, base: str, folder: Path) -> Run:
     """Run the suite on a mutant, in an image if there is a *base* for one."""
     options = (f"--model={MODEL}", *entry.options)
     if not base:
-        return check_contract(program(entry, folder), *options, folder=folder)
+        return check_contract(program(entry.name, folder), *options, folder=folder)
     built = built_image(entry, base, folder)
     try:
         with REMAKE[entry.remade](built) as target:

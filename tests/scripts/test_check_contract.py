@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from mutants.checking import program
 from server import ROOT, HostServer
 
 SCRIPT = ROOT / "local_test" / "check_contract.sh"
@@ -22,14 +22,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture
 def mutant(tmp_path):
     """Return a program that runs a server of that name."""
-
-    def mutant(name):
-        program = tmp_path / name
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} {MUTANTS / "run.py"} {name} "$@"\n')
-        program.chmod(0o755)
-        return str(program)
-
-    return mutant
+    return lambda name: program(name, tmp_path)
 
 
 def check(*arguments, columns=100, **variables):
