@@ -17,6 +17,8 @@ from typing import Any
 
 import requests
 
+from ports import free_port
+
 ROOT = Path(__file__).parent.parent
 PROGRAM = ROOT / "container" / "code" / "serve"
 MODELS = ROOT / "models"
@@ -32,12 +34,6 @@ def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -
         assert time.monotonic() < deadline, f"waited {patience} s in vain for: {what}"
         time.sleep(0.02)
     return value
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def processes() -> Iterator[tuple[int, int, str]]:

@@ -10,7 +10,8 @@ from contract.asking import ask_sample
 from contract.running import NotHealthy, is_healthy, log_end
 from contract.samples import Sample
 from contract.targets import ImageTarget, RunningServer, Target
-from server import ContainerServer, Server, free_port
+from ports import free_port
+from server import ContainerServer, Server
 
 SETTLING_SECONDS = 10.0
 BIND_PORT, DEFAULT_PORT = "9090", "8080"

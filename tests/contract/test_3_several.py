@@ -9,7 +9,7 @@ from contract.clauses import PIPELINE, REAL_TIME, clause
 from contract.running import wait_until_healthy
 from contract.surroundings import BIND_PORT, settled_status, start_at
 from contract.targets import image_of, not_applicable
-from server import free_port
+from ports import free_port
 
 WEBSOCKET = {
     "Connection": "Upgrade",

@@ -13,7 +13,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from server import MODELS, ROOT, TEST_MODELS, HostServer, free_port, until
+from ports import free_port
+from server import MODELS, ROOT, TEST_MODELS, HostServer, until
 
 # `local_test` has the code under test, this folder the tests' own containers.
 for folder in (ROOT / "local_test", Path(__file__).parent):

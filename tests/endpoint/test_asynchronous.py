@@ -9,12 +9,13 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from scripted import announces, answers, cuts, echo, streams, waits
 
+from ports import free_port
 from runtime.asynchronous import AsyncInvocations, Outputs
 from runtime.endpoints import parse_endpoint
 from runtime.errors import Words
 from runtime.limits import Limits
 from runtime.s3 import Location, S3Store, StoreError
-from server import free_port, until
+from server import until
 
 BUCKET = "predictions"
 

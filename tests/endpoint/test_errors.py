@@ -8,8 +8,8 @@ import requests
 from invoking import refused
 from scripted import announces, answers, cuts, echo, waits
 
+from ports import free_port
 from runtime.limits import Limits
-from server import free_port
 
 LOG = (
     ". See https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logEventViewer:"

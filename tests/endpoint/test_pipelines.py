@@ -4,7 +4,7 @@ import pytest
 from invoking import invoke, refused
 from scripted import answers, echo, streams
 
-from server import free_port
+from ports import free_port
 
 
 def test_the_type_is_handed_on_as_it_was_answered(container, runtime):

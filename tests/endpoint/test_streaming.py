@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError, EventStreamError
 from invoking import parts_of, stream
 from scripted import PATIENCE, announces, answers, echo, streams, streams_until_left
 
+from ports import free_port
 from runtime.limits import Limits
-from server import free_port, until
+from server import until
 
 BROKEN = "The Transmission Control Protocol (TCP) connection between the client and the model was reset or closed."
 TOO_LONG = "The model failed to finish sending the response within the timeout period allowed by Amazon SageMaker."

@@ -9,8 +9,9 @@ import pytest
 from invoking import invoke
 from scripted import echo
 
+from ports import free_port
 from runtime.endpoints import parse_endpoint
-from server import ROOT, free_port, until
+from server import ROOT, until
 
 PAGE = ROOT / "docs" / "local-endpoint.md"
 AWS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "eu-west-1"}

@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 import pytest
 import requests
 
-from server import ROOT, docker, free_port, until
+from ports import free_port
+from server import ROOT, docker, until
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OCI = {

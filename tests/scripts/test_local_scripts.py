@@ -10,7 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from server import MODELS, ROOT, HostServer, free_port, until
+from ports import free_port
+from server import MODELS, ROOT, HostServer, until
 
 SERVE = ROOT / "local_test" / "serve_local.sh"
 PREDICT = ROOT / "local_test" / "predict.sh"

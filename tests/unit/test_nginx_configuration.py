@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import requests
 
-from server import free_port, until
+from ports import free_port
+from server import until
 from serving import nginx as door
 from serving.answers import MAX_CONTENT_TYPE
 from serving.processes import nginx_command

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from server import MODELS, docker, free_port
+from ports import free_port
+from server import MODELS, docker
 
 # Where the SDK is missing, these tests are run by test_local_mode.py, in the environment that has it.
 collect_ignore_glob = [] if importlib.util.find_spec("sagemaker") else ["test_*.py"]
