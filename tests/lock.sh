@@ -18,6 +18,7 @@ main() {
   ensure_packages "${ROOT}/requirements-dev.txt"
   cd -- "${ROOT}"
   compile container/requirements "$@"
+  compile deploy/requirements "$@"
   compile requirements-dev "$@"
   compile tests/endpoint/awscli/requirements "$@"
   compile tests/localmode/requirements "$@"
