@@ -1,0 +1,1 @@
+"""Put an image and a model on SageMaker, as a stage's file says: `python -m deploy --help`."""
