@@ -58,16 +58,24 @@ def read_stage(name: str, folder: Path = STAGES) -> Stage:
     """Return the stage *name* of *folder*; raise `Refused` with everything that is wrong with its file."""
     path = folder / f"{require_stage_name(name)}.toml"
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Refused(f"no stage {name}: looked for {path}.", *_what_there_is(folder)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise Refused(f"{path} is not TOML: {error}.") from None
-    return parse_stage(name, content, str(path))
+    return parse_file(name, text, str(path))
+
+
+def parse_file(name: str, text: str, where: str) -> Stage:
+    """Return the stage that the text of a file describes; raise `Refused` with everything that is wrong with it."""
+    try:
+        return parse_stage(name, tomllib.loads(text), where)
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{where} is not TOML: {error}.") from None
 
 
 def parse_stage(name: str, content: Mapping[str, Any], where: str) -> Stage:
-    """Return what *content* says; raise `Refused` with everything that is wrong with it."""
+    """Return the stage that *content* describes; raise `Refused` with everything that is wrong with it."""
     try:
         return _stage.validate_python({"name": name, **content})
     except ValidationError as error:
@@ -83,7 +91,7 @@ def _what_there_is(folder: Path) -> Iterator[str]:
 
 def _in_words(error: ValidationError, kind: str) -> Iterator[str]:
     for problem in error.errors(include_url=False):
-        place = [str(part) for part in problem["loc"]]
+        place = [str(part) for part in problem["loc"] if part != "[key]"]
         if place and place[0] == kind:
             place = place[1:]
         yield _explain(problem, kind, place)
