@@ -5,15 +5,22 @@ PORT      ?= 8080
 # In SageMaker a name has no underscores.
 ENDPOINTS ?= $(subst _,-,$(MODEL))=$(PORT)
 
+# `python -m deploy`, with the packages that it needs.
+DEPLOY = . local_test/lib.sh && ensure_packages "$$ROOT/deploy/requirements.txt" && cd "$$ROOT" && .venv/bin/python -m deploy
+
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help venv serve predict contract endpoint test test-localmode check format image manifest lock clean
+.PHONY: help venv serve predict contract endpoint image push package new_stage plan deploy status invoke transform destroy rehearsal \
+  manifest test test-localmode check format lock clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo '  MODEL=name           a folder of models/ (default: abalone)'; echo '  PORT=number          where the server listens (default: 8080)'
 	@echo '  TARGET=target        what to check the contract on (default: models/MODEL)'
 	@echo '  ENDPOINTS=name=port  endpoints and the servers behind them (default: MODEL=PORT)'
+	@echo '  STAGE=name           a file in deploy/stages'
+	@echo '  KIND=kind            instance, serverless, asynchronous, pipeline or batch'
+	@echo '  IMAGE=uri            what `make push` prints'
 	@echo "  OPTIONS='--x y'      passed on to the script; each has a --help"
 
 serve: ## serve MODEL on PORT until Ctrl-C, in Docker or on this machine
@@ -46,6 +53,37 @@ format: ## format the Python code
 image: ## build the image; a MODEL that is given is baked into it
 	@docker build --file container/Dockerfile --tag sagemaker-byoc \
 	  --build-arg MODEL="$(if $(findstring command,$(origin MODEL)),$(MODEL))" .
+
+push: ## build the image NAME, push it to ECR and print its address; a MODEL that is given is baked into it
+	@./build_and_push.sh "$(NAME)" $(if $(findstring command,$(origin MODEL)),--model "$(MODEL)") $(OPTIONS)
+
+package: ## make MODEL's archive for S3; OPTIONS=--to-s3 puts it there
+	@$(DEPLOY) package "$(MODEL)" $(OPTIONS)
+
+new_stage: ## write the file of a stage: STAGE, KIND, IMAGE, and MODEL unless that is in the image (MODEL=)
+	@. local_test/lib.sh && ensure_packages "$$ROOT/container/requirements.txt"
+	@$(DEPLOY) new-stage "$(STAGE)" --kind "$(KIND)" --image $(IMAGE) --model $(MODEL) $(OPTIONS)
+
+plan: ## show what deploying STAGE would change
+	@$(DEPLOY) plan "$(STAGE)"
+
+deploy: ## put STAGE onto SageMaker, or update it
+	@$(DEPLOY) deploy "$(STAGE)" $(OPTIONS)
+
+status: ## show how STAGE is
+	@$(DEPLOY) status "$(STAGE)"
+
+invoke: ## send a sample to STAGE's endpoint; OPTIONS='--body FILE' sends something else
+	@$(DEPLOY) invoke "$(STAGE)" $(OPTIONS)
+
+transform: ## run STAGE's transform job; OPTIONS='--rows FILE --answers FOLDER' sends and fetches
+	@$(DEPLOY) transform "$(STAGE)" $(OPTIONS)
+
+destroy: ## take STAGE down, and say what stays
+	@$(DEPLOY) destroy "$(STAGE)" $(OPTIONS)
+
+rehearsal: ## stand in for AWS on this machine, with real containers and a registry, until Ctrl-C (as root)
+	@. local_test/lib.sh && ensure_packages "$$ROOT/requirements-dev.txt" && .venv/bin/python tests/aws/stand_in --registry $(OPTIONS)
 
 manifest: ## write MODEL's manifest.json: file hashes and library versions
 	@. local_test/lib.sh && folder="$$(model_folder "$(MODEL)")" && ensure_packages "$$ROOT/container/requirements.txt" \

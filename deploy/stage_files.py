@@ -46,6 +46,8 @@ _stage: TypeAdapter[Stage] = TypeAdapter(Annotated[Stage, Field(discriminator="k
 
 def require_stage_name(name: str) -> str:
     """Return *name*; raise `Refused` if SageMaker would not take it for an endpoint."""
+    if not name:
+        raise Refused("No stage was named: STAGE=name is a file in deploy/stages, without .toml.")
     if not STAGE_NAME.fullmatch(name):
         raise Refused(
             f"{name!r} cannot name a stage: the endpoint is called the same, and SageMaker takes letters, digits and "

@@ -166,7 +166,12 @@ def test_a_stage_that_is_not_there_is_looked_for_among_those_that_are(tmp_path):
         read_stage("mine", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["my_model", "-mine", "mine-", "../mine", "a" * 54, ""])
+@pytest.mark.parametrize("name", ["my_model", "-mine", "mine-", "../mine", "a" * 54])
 def test_a_stage_has_a_name_that_sagemaker_takes_for_an_endpoint(name, tmp_path):
     with pytest.raises(Refused, match="cannot name a stage"):
         read_stage(name, tmp_path)
+
+
+def test_a_stage_is_named(tmp_path):
+    with pytest.raises(Refused, match="No stage was named: STAGE=name is a file in deploy/stages, without .toml."):
+        read_stage("", tmp_path)
