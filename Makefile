@@ -57,8 +57,8 @@ image: ## build the image; a MODEL that is given is baked into it
 push: ## build the image NAME, push it to ECR and print its address; a MODEL that is given is baked into it
 	@./build_and_push.sh "$(NAME)" $(if $(findstring command,$(origin MODEL)),--model "$(MODEL)") $(OPTIONS)
 
-package: ## make MODEL's archive for S3; OPTIONS=--to-s3 puts it there
-	@$(DEPLOY) package "$(MODEL)" $(OPTIONS)
+package: ## make MODEL's archive, or check one; TO=s3 puts it into S3
+	@$(DEPLOY) package "$(MODEL)" $(if $(filter s3,$(TO)),--to-s3) $(OPTIONS)
 
 new_stage: ## write the file of a stage: STAGE, KIND, IMAGE, and MODEL unless that is in the image (MODEL=)
 	@. local_test/lib.sh && ensure_packages "$$ROOT/container/requirements.txt"
@@ -73,11 +73,11 @@ deploy: ## put STAGE onto SageMaker, or update it
 status: ## show how STAGE is
 	@$(DEPLOY) status "$(STAGE)"
 
-invoke: ## send a sample to STAGE's endpoint; OPTIONS='--body FILE' sends something else
-	@$(DEPLOY) invoke "$(STAGE)" $(OPTIONS)
+invoke: ## send the model's sample, or the file BODY, to STAGE's endpoint
+	@$(DEPLOY) invoke "$(STAGE)" $(if $(BODY),--body "$(BODY)") $(if $(CONTENT_TYPE),--content-type "$(CONTENT_TYPE)") $(OPTIONS)
 
-transform: ## run STAGE's transform job; OPTIONS='--rows FILE --answers FOLDER' sends and fetches
-	@$(DEPLOY) transform "$(STAGE)" $(OPTIONS)
+transform: ## run STAGE's transform job; ROWS=path is sent first, ANSWERS=folder is where answers are fetched
+	@$(DEPLOY) transform "$(STAGE)" $(if $(ROWS),--rows "$(ROWS)") $(if $(ANSWERS),--answers "$(ANSWERS)") $(OPTIONS)
 
 destroy: ## take STAGE down, and say what stays
 	@$(DEPLOY) destroy "$(STAGE)" $(OPTIONS)

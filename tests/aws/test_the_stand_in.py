@@ -522,5 +522,5 @@ def test_a_bucket_that_asks_for_encrypted_requests_can_be_used_from_here(aws):
         if allowed:
             assert s3.get_object(Bucket="guarded", Key="rows")["Body"].read() == b"1"
         else:
-            with pytest.raises(ClientError, match="AccessDenied"):
+            with pytest.raises(ClientError, match="Forbidden"):
                 s3.get_object(Bucket="guarded", Key="rows")
