@@ -18,6 +18,7 @@ help: ## list the verbs
 	@echo; echo '  MODEL=name           a folder of models/ (default: abalone)'; echo '  PORT=number          where the server listens (default: 8080)'
 	@echo '  TARGET=target        what to check the contract on (default: models/MODEL)'
 	@echo '  ENDPOINTS=name=port  endpoints and the servers behind them (default: MODEL=PORT)'
+	@echo '  NAME=name            the repository in ECR'
 	@echo '  STAGE=name           a file in deploy/stages'
 	@echo '  KIND=kind            instance, serverless, asynchronous, pipeline or batch'
 	@echo '  IMAGE=uri            what `make push` prints'
@@ -54,7 +55,7 @@ image: ## build the image; a MODEL that is given is baked into it
 	@docker build --file container/Dockerfile --tag sagemaker-byoc \
 	  --build-arg MODEL="$(if $(findstring command,$(origin MODEL)),$(MODEL))" .
 
-push: ## build the image NAME, push it to ECR and print its address; a MODEL that is given is baked into it
+push: ## build the image, check it and push it to ECR as NAME; a MODEL that is given is baked into it
 	@./build_and_push.sh "$(NAME)" $(if $(findstring command,$(origin MODEL)),--model "$(MODEL)") $(OPTIONS)
 
 package: ## make MODEL's archive, or check one; TO=s3 puts it into S3
@@ -83,7 +84,8 @@ destroy: ## take STAGE down, and say what stays
 	@$(DEPLOY) destroy "$(STAGE)" $(OPTIONS)
 
 rehearsal: ## stand in for AWS on this machine, with real containers and a registry, until Ctrl-C (as root)
-	@. local_test/lib.sh && ensure_packages "$$ROOT/requirements-dev.txt" && .venv/bin/python tests/aws/stand_in --registry $(OPTIONS)
+	@. local_test/lib.sh && ensure_packages "$$ROOT/requirements-dev.txt" && ensure_registry \
+	  && .venv/bin/python tests/aws/stand_in --registry $(OPTIONS)
 
 manifest: ## write MODEL's manifest.json: file hashes and library versions
 	@. local_test/lib.sh && folder="$$(model_folder "$(MODEL)")" && ensure_packages "$$ROOT/container/requirements.txt" \

@@ -9,7 +9,8 @@
 #                        a sample, models/abalone is mounted
 #   --sample FILE        a request that the model answers with 200 (default: the model's own, in samples/)
 #   --content-type TYPE  its media type (default: by its extension)
-#   --profile PROFILE    check for real-time, serverless, batch, pipeline, marketplace or all (default: all)
+#   --profile PROFILE    check for real-time, serverless, batch, pipeline, marketplace or all (default: all); or quick:
+#                        the few clauses that decide whether SageMaker takes and starts an image, in about 15 s
 #   --clause NUMBER      check this clause only, such as 1.28; may be repeated
 #   --limit NAME=NUMBER  put another limit in place of SageMaker's, such as startup_seconds=60
 #   --stream-sample FILE, --broken-stream-sample FILE, --slow-sample FILE, --session-sample FILE
@@ -63,8 +64,8 @@ main() {
 require_sense() {
   case "$2" in
     --profile)
-      [[ "$3" =~ ^(real-time|serverless|batch|pipeline|marketplace|all)$ ]] \
-        || wrong_usage "$1" "--profile is real-time, serverless, batch, pipeline, marketplace or all, not $3" ;;
+      [[ "$3" =~ ^(real-time|serverless|batch|pipeline|marketplace|quick|all)$ ]] \
+        || wrong_usage "$1" "--profile is real-time, serverless, batch, pipeline, marketplace, quick or all, not $3" ;;
     --*-sample) [[ -f "$3" ]] || wrong_usage "$1" "$2: no such file: $3" ;;
     --json | --junit) [[ -d "$(dirname -- "$3")" ]] || wrong_usage "$1" "$2: no such folder: $(dirname -- "$3")" ;;
     *) ;;

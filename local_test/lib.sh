@@ -127,6 +127,16 @@ ensure_nginx() {
     "or start Docker: the image brings its own."
 }
 
+# The registry that plays ECR in the tests.
+ensure_registry() {
+  local -a missing=()
+  command -v docker-registry >/dev/null 2>&1 || missing+=(docker-registry)
+  command -v openssl >/dev/null 2>&1 || missing+=(openssl)
+  [[ "${#missing[@]}" -eq 0 ]] || (ensure_debian_packages "${missing[@]}") \
+    || fail "${missing[*]} is not installed, and only root can install it with apt." \
+      "Debian, Ubuntu: sudo apt-get install ${missing[*]}"
+}
+
 # usage: require_port PORT SCRIPT
 require_port() {
   [[ "$1" =~ ^[0-9]{1,5}$ ]] || wrong_usage "$2" "--port is a number, not $1"

@@ -12,7 +12,9 @@ from server import IMAGE, ROOT
 NEEDS = {
     "nginx": "nginx is not on PATH; as root on Debian, `make test` installs it",
     "engine": "no Docker engine answers; as root on Debian, `.ci/start_engine && .ci/base_image` provides one",
+    "registry": "not root, or docker-registry or openssl is not on PATH; as root on Debian, `make test` installs them",
 }
+REGISTRY_PROGRAMS = ("docker-registry", "openssl")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,6 +34,8 @@ def pytest_sessionstart() -> None:
 def available(need: str) -> bool:
     if need == "nginx":
         return shutil.which("nginx") is not None
+    if need == "registry":  # which names a host of this machine and listens on port 443
+        return os.geteuid() == 0 and all(map(shutil.which, REGISTRY_PROGRAMS))
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0

@@ -3,8 +3,8 @@
 #
 # usage: run.sh [PYTEST ARGUMENT...]
 #
-# Makes .venv with the locked packages, and installs nginx where it may (root, apt). The tests of the image
-# need a Docker engine that answers; `.ci/start_engine` and `.ci/base_image` provide one on Debian.
+# Makes .venv with the locked packages, and installs nginx and docker-registry where it may (root, apt). The tests of
+# the image need a Docker engine that answers; `.ci/start_engine` and `.ci/base_image` provide one on Debian.
 # REQUIRE_ALL=1 turns a test that would be skipped into a failure.
 #
 # examples:
@@ -22,6 +22,7 @@ main() {
   esac
   ensure_packages "${ROOT}/requirements-dev.txt"
   (ensure_nginx) || say "- going on without nginx: the tests that need it are skipped"
+  (ensure_registry) || say "- going on without docker-registry: the tests that need it are skipped"
   cd -- "${ROOT}"
   PATH="${VENV}/bin:${PATH}" exec "${VENV}/bin/python" -m pytest "$@"
 }

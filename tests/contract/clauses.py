@@ -7,7 +7,7 @@ import pytest
 
 REAL_TIME, SERVERLESS, BATCH, PIPELINE, MARKETPLACE = "real-time", "serverless", "batch", "pipeline", "marketplace"
 PROFILES = (REAL_TIME, SERVERLESS, BATCH, PIPELINE, MARKETPLACE)
-ALL = "all"
+ALL, QUICK = "all", "quick"
 REQUIRED, RECOMMENDED, OTHER_PROFILE = "required", "recommended", "of another profile"
 
 
@@ -22,6 +22,7 @@ class Clause:
         todo: what the author of a container does to keep it.
         required: the profiles in which a container that breaks it fails.
         recommended: those in which it works, but worse.
+        quick: whether it decides that SageMaker takes and starts an image, and is checked in a few seconds at most.
     """
 
     number: str
@@ -29,9 +30,12 @@ class Clause:
     todo: str
     required: tuple[str, ...] = ()
     recommended: tuple[str, ...] = ()
+    quick: bool = False
 
     def level(self, profile: str) -> str:
-        """Return how much the clause matters to *profile*."""
+        """Return how much the clause matters to *profile*; to the quick one, as much as to any."""
+        if profile == QUICK:
+            return self.level(ALL) if self.quick else OTHER_PROFILE
         if self.required and profile in (ALL, *self.required):
             return REQUIRED
         return RECOMMENDED if profile in (ALL, *self.recommended) else OTHER_PROFILE
@@ -48,9 +52,11 @@ def clause(
     todo: str,
     required: tuple[str, ...] = (),
     recommended: tuple[str, ...] = (),
+    *,
+    quick: bool = False,
 ) -> pytest.MarkDecorator:
     """Mark a test as the check of a clause; its docstring says what it does, `saw` what came of it."""
-    return pytest.mark.clause(Clause(number, asks, todo, required, recommended))
+    return pytest.mark.clause(Clause(number, asks, todo, required, recommended, quick))
 
 
 def clause_of(item: Any) -> Clause | None:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from contract import samples, targets
-from contract.clauses import ALL, OTHER_PROFILE, PROFILES, Clause, clause_of
+from contract.clauses import ALL, OTHER_PROFILE, PROFILES, QUICK, Clause, clause_of
 from contract.limits import Limits
 from contract.report import Report
 from contract.results import Result
@@ -36,7 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--model", help="the model folder for an image or a program that brings none")
     group.addoption("--sample", type=Path, help="a request that the model answers with 200")
     group.addoption("--content-type", help="the media type of --sample")
-    group.addoption("--profile", default=ALL, choices=[*PROFILES, ALL], help="the way of deploying to check for")
+    profiles = [*PROFILES, QUICK, ALL]
+    group.addoption("--profile", default=ALL, choices=profiles, help="the way of deploying to check for")
     group.addoption("--clause", action="append", default=[], help="check this clause only")
     group.addoption("--json", type=Path, help="write the results here")
     group.addoption("--junit", type=Path, help="write them here as JUnit's XML")

@@ -28,6 +28,7 @@ NOT_DRIVERS = {"compat", "stubs"}  # the CUDA toolkit's own, which an image may 
     "start with `docker run IMAGE serve`, and become healthy",
     "Put an executable called `serve` on PATH, or an entry point that takes that argument; read the log.",
     required=PROFILES,
+    quick=True,
 )
 def test_serve_starts_a_healthy_server(shared, saw):
     """Runs the target with the one argument `serve` and asks /ping until it is 200."""
@@ -54,6 +55,7 @@ def where_it_listens_instead(server):
     'Write ENTRYPOINT ["program", "argument"] in the Dockerfile, with brackets: without them, a shell is started '
     "first, and it keeps SIGTERM and the word `serve` for itself.",
     recommended=PROFILES,
+    quick=True,
 )
 def test_the_entry_point_is_no_shell(target, saw):
     """Reads the image's ENTRYPOINT. (CMD does not matter: `serve` takes its place.)"""
@@ -69,6 +71,7 @@ def test_the_entry_point_is_no_shell(target, saw):
     "Remove tini or dumb-init from ENTRYPOINT: AWS rules tini out. The first process then has to wait for every child "
     "that ends, also for those that it did not start: os.wait() in a loop. gunicorn and bash do.",
     recommended=PROFILES,
+    quick=True,
 )
 def test_the_first_process_is_no_init_and_leaves_no_zombies(server, target, saw):
     """Reads the first process's command line; leaves it an orphan to wait for, if the image has a shell."""
@@ -96,6 +99,7 @@ def zombies_that_stay(root):
     "Remove USER from the Dockerfile: SageMaker expects root, and another user can meet permission errors in the "
     "folders that it mounts.",
     recommended=PROFILES,
+    quick=True,
 )
 def test_the_image_names_no_user(target, saw):
     """Reads the image's USER."""

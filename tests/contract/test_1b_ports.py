@@ -53,6 +53,7 @@ def outcome(start):
     "listen on all interfaces",
     "Bind to 0.0.0.0, not to 127.0.0.1: the platform's requests come from outside the container.",
     required=PROFILES,
+    quick=True,
 )
 def test_every_interface_is_listened_on(server, saw):
     """Reads from the kernel which addresses the server listens on."""
@@ -67,6 +68,7 @@ def test_every_interface_is_listened_on(server, saw):
     "Read the port from the variable at start, and write it into nginx's configuration (`listen ${PORT};`, by "
     "envsubst or your `serve`) or the server's --bind; 8080 is the default.",
     required=(PIPELINE,),
+    quick=True,
 )
 def test_the_platforms_port_is_taken(placement, saw):
     """Starts it with SAGEMAKER_BIND_TO_PORT=9090 and asks /ping there, and on 8080."""
@@ -81,6 +83,7 @@ def test_the_platforms_port_is_taken(placement, saw):
     "say with a label that the port can be chosen",
     "Add to the Dockerfile: LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true",
     required=(PIPELINE,),
+    quick=True,
 )
 def test_the_label_says_that_the_port_is_taken(target, placement, saw):
     """Reads the label accept-bind-to-port, where the port is taken."""

@@ -15,6 +15,7 @@ LONGEST_BODY = 1  # AWS's own sample answers a line feed
     "answer /ping with 200 to GET, and to POST",
     "Let the route of /ping take POST too (AWS's own page names both), heed no Accept, and redirect nowhere.",
     required=PROFILES,
+    quick=True,
 )
 def test_ping_takes_get_and_post(server, saw):
     """Sends GET and POST to /ping, and GET with an Accept that nobody knows; follows no redirect."""
@@ -32,6 +33,7 @@ def test_ping_takes_get_and_post(server, saw):
     "answer /ping with an empty body",
     "Answer the bare status: in Flask, `return '', 200`. SageMaker looks at nothing else.",
     recommended=PROFILES,
+    quick=True,
 )
 def test_ping_has_an_empty_body(server, saw):
     """Reads the body of the answer to GET /ping; a line feed, as in AWS's sample, counts as nothing."""

@@ -30,6 +30,7 @@ GOOD_ENDS = (0, 128 + signal.SIGTERM, -signal.SIGTERM)
     "On SIGTERM, send nginx SIGQUIT and gunicorn SIGTERM, wait until both have ended, then exit with 0; gunicorn's "
     "--graceful-timeout is 30 s by default: lower it. Have the signal arrive: ENTRYPOINT in exec form.",
     required=PROFILES,
+    quick=True,
 )
 def test_what_is_in_flight_is_answered_before_the_end(start, answer, sample, limits, saw):
     """Sends the first half of some requests, then SIGTERM, then the rest a second later."""

@@ -13,6 +13,7 @@ MOST_SAID = 120
     "answer POST /invocations with 200",
     "Read the log for what went wrong. If the request is not one of your model's, name one: --sample FILE.",
     required=PROFILES,
+    quick=True,
 )
 def test_the_sample_is_answered(server, shared, sample, saw):
     """Sends the sample request to /invocations."""

@@ -96,6 +96,7 @@ def internal_network(target, server):
     "HF_HUB_OFFLINE=1 or its like. Give calls to services that may be away a short time-out.",
     required=(MARKETPLACE,),
     recommended=(REAL_TIME, BATCH, PIPELINE),
+    quick=True,
 )
 def test_no_network_is_needed(internal_network, start, answer, sample, saw):
     """Starts it in a network that leads nowhere and sends the sample to its address there."""

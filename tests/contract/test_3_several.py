@@ -26,6 +26,7 @@ SECOND_PORT = "9091"
     "Remove the label com.amazonaws.sagemaker.capabilities.bidirectional-streaming, or serve WebSockets at "
     "/invocations-bidirectional-stream.",
     recommended=(REAL_TIME,),
+    quick=True,
 )
 def test_bidirectional_streaming_is_claimed_only_if_it_is_there(server, target, saw):
     """Reads the label; where it is set, asks for a WebSocket."""
@@ -53,6 +54,7 @@ def upgrade_status(server):
     "Remove the label com.amazonaws.sagemaker.capabilities.multi-models, or serve /models: AWS's multi-model-server "
     "does.",
     recommended=(REAL_TIME,),
+    quick=True,
 )
 def test_several_models_are_claimed_only_if_they_are_served(start, target, saw):
     """Reads the label; where it is set, starts it with SAGEMAKER_MULTI_MODEL=true and asks for /models."""

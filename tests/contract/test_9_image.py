@@ -15,6 +15,7 @@ MACHINES = ("linux/amd64", "linux/arm64")
     "--output type=image,name=NAME,push=true,oci-mediatypes=false,compression=gzip,force-compression=true . "
     "CreateModel refuses any other: Unsupported manifest media type.",
     required=PROFILES,
+    quick=True,
 )
 def test_the_manifest_is_dockers(target, saw):
     """Asks the registry that the image's name names for its manifest; without one, asks the engine for its store's."""
@@ -30,6 +31,7 @@ def test_the_manifest_is_dockers(target, saw):
     "be built for linux/amd64, or linux/arm64 for Graviton instances; batch transform has amd64 only",
     "Build with --platform linux/amd64, on a Mac above all; a tag for each platform, since an index is refused.",
     required=PROFILES,
+    quick=True,
 )
 def test_the_platform_is_sagemakers(target, pytestconfig, saw):
     """Reads for which system and processor the image says it was built."""
@@ -44,6 +46,7 @@ def test_the_platform_is_sagemakers(target, pytestconfig, saw):
     "be at most 10 GB",
     "Look at the largest layers with docker history, and leave out compilers, caches and GPU libraries.",
     required=(SERVERLESS,),
+    quick=True,
 )
 def test_the_image_is_not_too_large(target, limits, saw):
     """Reads the size that the engine gives for the image."""

@@ -213,7 +213,7 @@ def test_our_image_keeps_what_not_every_model_does(image, tmp_path):
         (["one", "--sample"], "--sample needs a value"),
         (
             ["one", "--profile", "cheap"],
-            "--profile is real-time, serverless, batch, pipeline, marketplace or all, not cheap",
+            "--profile is real-time, serverless, batch, pipeline, marketplace, quick or all, not cheap",
         ),
         (["/bin/true"], "brings no sample request. Name one: --sample FILE --content-type TYPE"),
         (["/bin/true", "--sample", "/no/such.csv"], "No such file: /no/such.csv"),
