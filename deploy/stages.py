@@ -108,8 +108,9 @@ class Serverless(Table):
 
 
 class Asynchronous(Table):
-    """Where answers go, how many requests an instance is given at a time, and who hears of them."""
+    """Where requests lie and answers go, how many an instance is given at a time, and who hears of them."""
 
+    input: S3 | None = None
     output: S3 | None = None
     failures: S3 | None = None
     concurrent_requests: int = Field(default=4, ge=1, le=1000)

@@ -1,0 +1,145 @@
+"""What `python -m deploy VERB` does: read the stage, ask AWS what there is, and hand both on."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from deploy import artifacts, deploying, describing, package, transform, transform_job
+from deploy.aws import Aws, connect
+from deploy.calling import Caller
+from deploy.errors import Refused
+from deploy.gathering import gather
+from deploy.invoke import invoke
+from deploy.new_stage import NewStage, write_stage
+from deploy.progress import CLOCK, say
+from deploy.samples import request_of
+from deploy.stack import Stack
+from deploy.stage_files import read_stage
+from deploy.stages import BatchStage, Stage
+from deploy.template import as_text, render
+
+Options = argparse.Namespace
+
+
+def new_stage(options: Options) -> int:
+    """Write a stage's file and print its path."""
+    path = write_stage(NewStage(options.stage, options.kind, options.image, options.model, options.owner))
+    print(path)
+    say(f"Read it, change what you like, then: make plan STAGE={options.stage}, and make deploy STAGE={options.stage}")
+    return 0
+
+
+def plan(options: Options) -> int:
+    """Print what a deployment would change."""
+    stage, aws = _found(options)
+    print(deploying.plan(stage, gather(stage, aws, send=False), _stack(stage, aws)))
+    return 0
+
+
+def template(options: Options) -> int:
+    """Print the stage's CloudFormation template."""
+    stage, aws = _found(options)
+    print(as_text(render(stage, gather(stage, aws, send=False))))
+    return 0
+
+
+def deploy(options: Options) -> int:
+    """Make the stage what its file says, and print what is up."""
+    stage, aws = _found(options)
+    facts = gather(stage, aws, send=not options.dry_run)
+    if options.dry_run:
+        print(describing.describe(stage, facts))
+    else:
+        print(deploying.deploy(stage, facts, _stack(stage, aws), aws.client))
+    return 0
+
+
+def status(options: Options) -> int:
+    """Print how the stage is; the exit status says whether it serves."""
+    stage, aws = _found(options)
+    report = deploying.status(stage, _stack(stage, aws), aws.client)
+    print(report.text)
+    return report.exit_code
+
+
+def call(options: Options) -> int:
+    """Send one request to the stage's endpoint, and write the answer to stdout as it came."""
+    stage, aws = _found(options)
+    request = request_of(stage, options.body, options.content_type, options.accept)
+    bucket = stage.bucket or artifacts.default_bucket(aws.account())
+    sys.stdout.buffer.write(invoke(Caller(aws.client, bucket), stage, request))
+    sys.stdout.flush()
+    return 0
+
+
+def destroy(options: Options) -> int:
+    """Remove the stage, and print what stays."""
+    stage, aws = _found(options)
+    stack, account = _stack(stage, aws), aws.account()
+    if options.dry_run:
+        print(_would_go(stack))
+    else:
+        bucket = stage.bucket or artifacts.default_bucket(account)
+        print(deploying.destroy(stage, account, bucket, stack, aws.client))
+    return 0
+
+
+def transform_rows(options: Options) -> int:
+    """Run a transform job to its end, and print where its answers are."""
+    stage, aws = _found(options)
+    if not isinstance(stage, BatchStage):
+        raise Refused(
+            f"{stage.name} is a stage of kind {stage.kind}: transform jobs need one of kind batch.",
+            f"make new_stage STAGE={stage.name}-batch KIND=batch MODEL=… IMAGE=…",
+        )
+    facts, stack = gather(stage, aws, send=not options.dry_run), _stack(stage, aws)
+    rows = _existing(options.rows) if options.rows else None
+    if options.dry_run:
+        request = transform.planned(stage, "(the model of the stage)", facts.bucket, CLOCK.now(), rows)
+        print(json.dumps(request, indent=2))
+        return 0
+    transform.planned(stage, "", facts.bucket, CLOCK.now(), rows)  # what cannot be is refused before anything is made
+    deploying.deploy(stage, facts, stack, aws.client)
+    request = transform.planned(stage, stack.outputs()["ModelName"], facts.bucket, CLOCK.now(), rows)
+    print(
+        transform_job.run(transform_job.Job(aws.client("sagemaker"), aws.client("s3"), request, rows, options.answers))
+    )
+    return 0
+
+
+def pack(options: Options) -> int:
+    """Make a model's archive, or check one; print where it is."""
+    if options.to_s3:
+        aws = connect()
+        account = aws.account()
+        bucket = artifacts.ensure_bucket(aws.client("s3"), account, options.bucket)
+        print(package.send(options.model, aws.client("s3"), account, bucket))
+    else:
+        print(package.package(options.model, options.into))
+    return 0
+
+
+def _found(options: Options) -> tuple[Stage, Aws]:
+    """Return the stage that the command line names, and the account in its Region."""
+    stage = read_stage(options.stage)
+    return stage, connect(stage)
+
+
+def _stack(stage: Stage, aws: Aws) -> Stack:
+    return Stack(aws.client("cloudformation"), stage.name)
+
+
+def _would_go(stack: Stack) -> str:
+    resources = stack.resources() if stack.exists() else {}
+    if not resources:
+        return f"There is no stack {stack.name}: nothing would be removed."
+    return "\n".join(
+        [f"{stack.name} would be removed, and in it:", *(f"  {name}: {one}" for name, one in resources.items())]
+    )
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise Refused(f"There are no rows at {path}: looked for a file or a folder.")
+    return path
