@@ -1,5 +1,6 @@
 """What SageMaker would refuse later, or take and not do: said before anything is created."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, pairwise
 
@@ -22,6 +23,7 @@ GB = 1024**3
 LARGEST_SERVERLESS_IMAGE = 10 * GB
 LONGEST_UPDATE = 28_800  # s, MaximumExecutionTimeoutInSeconds
 MOST_BATCH_VARIABLES = 16
+_TAG = re.compile(r"[\w\s.:/=+@-]*")  # SageMaker's, for a tag's name and value
 OUR_TAGS = {"stage", "owner", "kind", "cost-note", "managed-by"}
 
 
@@ -162,6 +164,12 @@ def _variables_fit(stage: Stage, _: Facts) -> Iterator[str]:
             yield "environment: SAGEMAKER_BIND_TO_PORT is SageMaker's to set; the container would not be found."
 
 
+def _tags_are_taken(stage: Stage, _: Facts) -> Iterator[str]:
+    for name, value in {"owner": stage.owner, **stage.tags}.items():
+        if not (_TAG.fullmatch(name + value) and len(name) <= 128 and len(value) <= 256):
+            yield f"tags: {name} = {value!r}: AWS takes letters, digits, spaces and _ . : / = + - @, 256 of them at most."
+
+
 def _tags_are_free(stage: Stage, _: Facts) -> Iterator[str]:
     for tag in stage.tags:
         if tag in OUR_TAGS or tag.lower().startswith("aws:"):
@@ -180,5 +188,6 @@ RULES: tuple[Rule, ...] = (
     _names_differ,
     _mail_has_a_topic,
     _variables_fit,
+    _tags_are_taken,
     _tags_are_free,
 )

@@ -16,7 +16,7 @@ from deploy.s3 import S3Object
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 UNDERWAY = ("InProgress", "Stopping")
-PAUSE = 15.0  # s between two looks at the job
+PAUSE = 5.0  # s between two looks at the job
 QUIET = 60.0  # s without news until it is said that there are none
 
 

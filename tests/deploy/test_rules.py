@@ -25,7 +25,7 @@ LEAST = {
 
 
 def stage_of(kind, **settings):
-    return parse_stage("mine", {"owner": "me", "kind": kind, **LEAST[kind], **settings}, "mine.toml")
+    return parse_stage("mine", {"owner": "me@example.com", "kind": kind, **LEAST[kind], **settings}, "mine.toml")
 
 
 def facts(architecture="amd64", size=GB):
@@ -127,6 +127,8 @@ def test_a_serverless_image_has_at_most_10_gb():
         ),
         ({"environment": {"SAGEMAKER_BIND_TO_PORT": "9"}}, "SAGEMAKER_BIND_TO_PORT is SageMaker's to set"),
         ({"tags": {"owner": "you"}}, "tags: owner is set by deploy; take another name."),
+        ({"tags": {"team": "a, b"}}, "tags: team = 'a, b': AWS takes letters, digits, spaces and _ . : / = + - @"),
+        ({"owner": "Ann O'Neil"}, """tags: owner = "Ann O'Neil": AWS takes letters"""),
         ({"tags": {"aws:x": "y"}}, "tags: aws:x is reserved by AWS; take another name."),
     ],
 )

@@ -173,5 +173,5 @@ def test_a_stage_has_a_name_that_sagemaker_takes_for_an_endpoint(name, tmp_path)
 
 
 def test_a_stage_is_named(tmp_path):
-    with pytest.raises(Refused, match="No stage was named: STAGE=name is a file in deploy/stages, without .toml."):
+    with pytest.raises(Refused, match="No stage was named: STAGE=name is a file in deploy/stages"):
         read_stage("", tmp_path)

@@ -118,20 +118,20 @@ def test_a_job_is_watched_to_its_end_and_the_answers_place_is_the_result(s3, sag
     assert said == [
         f"- the job {NAME} has begun, on 2 files of {SOURCE}",
         "- 0:00 InProgress, 0 of 2 files answered",
-        "- 0:15 InProgress, 1 of 2 files answered",
-        "- 0:30 Completed, 2 of 2 files answered",
+        "- 0:05 InProgress, 1 of 2 files answered",
+        "- 0:10 Completed, 2 of 2 files answered",
     ]
 
 
 def test_while_nothing_is_new_it_says_so_each_minute(s3, sagemaker, job, said):
     put(s3, "rows/a.csv")
-    begins(sagemaker, *["InProgress"] * 9, "Completed")
-    run(job(Time(*[lambda: None] * 8, lambda: put(s3, "answers/a.csv.out"))))
+    begins(sagemaker, *["InProgress"] * 25, "Completed")
+    run(job(Time(*[lambda: None] * 24, lambda: put(s3, "answers/a.csv.out"))))
     assert said[1:] == [
         "- 0:00 InProgress, 0 of 1 file answered",
         "- 1:00 InProgress, 0 of 1 file answered",
         "- 2:00 InProgress, 0 of 1 file answered",
-        "- 2:15 Completed, 1 of 1 file answered",
+        "- 2:05 Completed, 1 of 1 file answered",
     ]
 
 
