@@ -167,7 +167,7 @@ def _variables_fit(stage: Stage, _: Facts) -> Iterator[str]:
 def _tags_are_taken(stage: Stage, _: Facts) -> Iterator[str]:
     for name, value in {"owner": stage.owner, **stage.tags}.items():
         if not (_TAG.fullmatch(name + value) and len(name) <= 128 and len(value) <= 256):
-            yield f"tags: {name} = {value!r}: AWS takes letters, digits, spaces and _ . : / = + - @, 256 of them at most."
+            yield f"tags: {name} = {value!r}: AWS takes letters, digits, spaces and _ . : / = + - @, 256 in all."
 
 
 def _tags_are_free(stage: Stage, _: Facts) -> Iterator[str]:
