@@ -65,6 +65,8 @@ class FakeModel:
     transform_with: Callable[[InferenceRequest], InferenceResponse] = answer_ok
     negotiate_with: Callable[[InferenceRequest], Any] = lambda request: "text/plain"
     requests: list[InferenceRequest] = field(default_factory=list)
+    batching: bool | None = None
+    one_at_a_time: str = "it is a fake"
 
     def transform(self, request: InferenceRequest) -> InferenceResponse:
         self.requests.append(request)

@@ -242,3 +242,16 @@ def test_an_operators_choice_that_nobody_can_write_is_refused_at_the_start(tmp_p
     folder(tmp_path, {"code/inference.py": PLAIN_MODEL})
     with pytest.raises(StartError, match="image/png"):
         load(tmp_path, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="image/png")
+
+
+@pytest.mark.parametrize("serving", [{"batching": "no"}, {"batch": True}])
+def test_what_the_manifest_says_of_serving_is_checked(tmp_path, serving):
+    (tmp_path / "manifest.json").write_text(json.dumps({"serving": serving}))
+    with pytest.raises(StartError, match='is not a manifest: serving takes "batching": true or false, and has'):
+        read_manifest(tmp_path)
+
+
+def test_what_the_manifest_says_of_serving_is_kept_when_it_is_written_anew(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"serving": {"batching": false}}')
+    assert manifest_command(str(tmp_path)).returncode == 0
+    assert read_manifest(tmp_path).batching is False

@@ -3,9 +3,9 @@
 The folder has two halves:
 
 - start-up: `launch`, `settings`, `variables`, `plan`, `nginx`, `processes`, `supervisor`, `health`, `status`, `logs`;
-- requests: `service`, `canary`, `native_thread`, `streams`, `worker`, `loading`, `model_folder`, `manifest`, `hooks`,
-  `model`, `samples`, `schema`, `cells`, `media_types`, `decoders`, `encoders`, `answers`, `inference`,
-  `response_headers`, `execution_parameters`, `errors`.
+- requests: `service`, `canary`, `request_queue`, `native_thread`, `outcome`, `streams`, `worker`, `loading`,
+  `model_folder`, `manifest`, `hooks`, `model`, `batching`, `batch_proof`, `joining`, `samples`, `schema`, `cells`,
+  `media_types`, `decoders`, `encoders`, `answers`, `inference`, `response_headers`, `execution_parameters`, `errors`.
 
 It is a package, not a set of flat modules, so that a user's own `errors.py` or `model.py` beside their
 `inference.py` stays theirs.

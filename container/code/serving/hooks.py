@@ -30,7 +30,12 @@ Hook = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Hooks:
-    """The functions that `inference.py` defines; each is called with a trailing context, wanted or not."""
+    """
+    The functions that `inference.py` defines; each is called with a trailing context, wanted or not.
+
+    Attributes:
+        looks_at_requests: the names of those that do want it.
+    """
 
     model_fn: Hook | None = None
     input_fn: Hook | None = None
@@ -38,6 +43,7 @@ class Hooks:
     output_fn: Hook | None = None
     transform_fn: Hook | None = None
     execution_parameters_fn: Hook | None = None
+    looks_at_requests: frozenset[str] = frozenset()
 
 
 def load_hooks(code_dir: Path, program: str) -> Hooks:
@@ -55,7 +61,8 @@ def load_hooks(code_dir: Path, program: str) -> Hooks:
     module = import_program(path)
     hooks = {name: checked_hook(module, name, path) for name in PARAMETERS if hasattr(module, name)}
     refuse_two_ways(hooks, path)
-    return Hooks(**hooks)
+    wanted = frozenset(name for name, hook in hooks.items() if hook is getattr(module, name))
+    return Hooks(**hooks, looks_at_requests=wanted)
 
 
 def refuse_code_without_program(path: Path) -> None:

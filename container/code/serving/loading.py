@@ -43,7 +43,7 @@ def load_readable_model(settings: Settings) -> Model:
     if not hooks.predict_fn and not hooks.transform_fn:
         default_predict(loaded)  # raises now rather than at the first request
     schema = schema_of(manifest, loaded)
-    if any(column.numeric is None for column in schema.columns):
+    if schema.types_are_guessed:
         log.warning("column types are guessed from each request's values; list them in the manifest's input")
     return Model(
         loaded=loaded,
@@ -53,6 +53,7 @@ def load_readable_model(settings: Settings) -> Model:
         model_dir=settings.model_dir,
         max_body_bytes=settings.max_body_bytes,
         execution_parameters=own_execution_parameters(hooks, settings),
+        batching=manifest.batching,
     )
 
 

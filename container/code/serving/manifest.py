@@ -1,6 +1,6 @@
 """The model folder's manifest: what its files are, which libraries wrote them, and what goes in and out.
 
-`python -m serving.manifest FOLDER [LIBRARY ...]` writes it, keeping the `input` and `output` that are there.
+`python -m serving.manifest FOLDER [LIBRARY ...]` writes it, keeping the `input`, `output` and `serving` that are there.
 """
 
 import argparse
@@ -33,6 +33,15 @@ class Manifest:
     libraries: Mapping[str, str] = field(default_factory=dict)
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
+    serving: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def batching(self) -> bool | None:
+        """Return whether requests are to be answered together, None for what the samples prove."""
+        return self.serving.get("batching")
+
+
+PARTS = ("files", "libraries", "input", "output", "serving")
 
 
 def read_manifest(model_dir: Path) -> Manifest:
@@ -42,12 +51,20 @@ def read_manifest(model_dir: Path) -> Manifest:
         return Manifest()
     try:
         content = json.loads(path.read_text())
-        parts = {key: dict(content.get(key, {})) for key in ("files", "libraries", "input", "output")}
+        parts = {key: dict(content.get(key, {})) for key in PARTS}
+        refuse_unknown(parts["serving"])
     except (ValueError, TypeError, AttributeError) as error:
         raise StartError(
             f"{path} is not a manifest: {error}. Write it anew with `make manifest MODEL={model_dir}`."
         ) from None
     return Manifest(**parts)
+
+
+def refuse_unknown(serving: Mapping[str, Any]) -> None:
+    """Raise `ValueError` for what `serving` cannot say."""
+    for name, value in serving.items():
+        if name != "batching" or not isinstance(value, bool):
+            raise ValueError(f'serving takes "batching": true or false, and has {name!r:.50}: {value!r:.50}')
 
 
 def verify_files(manifest: Manifest, model_dir: Path) -> None:
@@ -87,6 +104,7 @@ def write_manifest(
     libraries: Sequence[str],
     input: Mapping[str, Any] | None = None,  # noqa: A002 - the manifest's own word
     output: Mapping[str, Any] | None = None,
+    serving: Mapping[str, Any] | None = None,
 ) -> Path:
     """
     Write `manifest.json` for the files in *model_dir* and return its path.
@@ -95,6 +113,7 @@ def write_manifest(
         libraries: distributions whose installed versions are recorded, such as `scikit-learn`.
         input: the schema of a request, as in docs/writing-a-model.md; None leaves it to the model.
         output: `{"accept": media type}`, the answer's default type.
+        serving: `{"batching": true or false}`; None leaves it to what the samples prove.
     """
     versions = {name: installed_version(name) for name in ("python", *libraries)}
     content = {
@@ -102,6 +121,7 @@ def write_manifest(
         "libraries": {name: version for name, version in versions.items() if version},
         "input": dict(input or {}),
         "output": dict(output or {}),
+        "serving": dict(serving or {}),
     }
     path = model_dir / FILE_NAME
     path.write_text(json.dumps({key: part for key, part in content.items() if part}, indent=2) + "\n")
@@ -144,7 +164,8 @@ def main() -> None:
     if arguments.library is not DEFAULT_LIBRARIES and (unknown := [*filterfalse(installed_version, arguments.library)]):
         parser.error(f"not installed here: {', '.join(unknown)}")
     before = present_manifest(arguments.folder)
-    print(write_manifest(arguments.folder, libraries=arguments.library, input=before.input, output=before.output))
+    kept = {"input": before.input, "output": before.output, "serving": before.serving}
+    print(write_manifest(arguments.folder, libraries=arguments.library, **kept))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,21 @@ UTF8_TYPES = (CSV, JSON)  # AWS's toolkits hand these to input_fn as text, every
 
 
 @dataclass(frozen=True)
+class Begun:
+    """
+    A request that was read, and whose answer is still to be computed.
+
+    Attributes:
+        accept: the answer's media type.
+        decoded: what `input_fn` returned, or the decoders' rows.
+    """
+
+    context: Context
+    accept: str
+    decoded: Any
+
+
+@dataclass(frozen=True)
 class Model:
     """
     A model that can answer.
@@ -28,6 +43,7 @@ class Model:
         schema: the shape of a request, for the default decoders.
         accept: the answer's media type when the caller accepts anything.
         execution_parameters: what the user's hook tells batch transform, None for the server's own.
+        batching: whether the manifest wants requests answered together, None where it does not say.
     """
 
     loaded: Any
@@ -37,6 +53,7 @@ class Model:
     model_dir: Path
     max_body_bytes: int | None = None
     execution_parameters: Mapping[str, Any] | None = None
+    batching: bool | None = None
 
     def transform(self, request: InferenceRequest) -> InferenceResponse:
         """
@@ -45,24 +62,54 @@ class Model:
         Raises:
             RequestError: saying whose fault it is.
         """
-        context = Context(str(self.model_dir), request)
-        answer = self.answer(request, context)
-        context.response_headers.seal("the answer has begun. Set headers before its first part.")
-        return replace(answer, headers=context.get_response_headers())
+        if self.hooks.transform_fn:
+            return self.transform_whole(request)
+        begun = self.begin(request)
+        return self.finish(begun, self.predict(self.assemble(begun), begun.context))
 
-    def answer(self, request: InferenceRequest, context: Context) -> InferenceResponse:
-        """Return the answer, less the headers that the hooks have set."""
+    @property
+    def one_at_a_time(self) -> str | None:
+        """Return why requests cannot be answered together, None if they may."""
+        if self.hooks.transform_fn:
+            return "transform_fn answers one request at a time"
+        if "predict_fn" in self.hooks.looks_at_requests:
+            return "predict_fn takes the request's context"
+        if not self.hooks.input_fn and self.schema.types_are_guessed:
+            return "column types are guessed from each request's values; list them in the manifest's input"
+        return None
+
+    def transform_whole(self, request: InferenceRequest) -> InferenceResponse:
+        """Answer one request with the user's `transform_fn`."""
+        context = Context(str(self.model_dir), request)
+        accept, content_type, body = self.read(request)
+        arguments = (self.loaded, hook_input(body, content_type), content_type.sent, accept, context)
+        return sealed(response_from("transform_fn", self.call("transform_fn", *arguments), accept), context)
+
+    def read(self, request: InferenceRequest) -> tuple[str, MediaType, bytes]:
+        """Return what the answer's media type is, what the body's is, and the body without its encoding."""
         accept = self.negotiate(request)
         content_type = parse_content_type(request.content_type)
-        body = decompress(request.body, request.content_encoding, self.max_body_bytes)
-        if self.hooks.transform_fn:
-            result = self.call(
-                "transform_fn", self.loaded, hook_input(body, content_type), content_type.sent, accept, context
-            )
-            return response_from("transform_fn", result, accept)
-        data = self.decode(body, content_type, context)
-        rows = None if self.hooks.input_fn else len(data)
-        return self.encode(self.predict(data, context), accept, context, rows)
+        return accept, content_type, decompress(request.body, request.content_encoding, self.max_body_bytes)
+
+    def begin(self, request: InferenceRequest) -> Begun:
+        """Read one request, as far as that can be done apart from others."""
+        context = Context(str(self.model_dir), request)
+        accept, content_type, body = self.read(request)
+        return Begun(context, accept, self.decode(body, content_type, context))
+
+    def assemble(self, begun: Begun) -> Any:
+        """Return the model's input."""
+        if self.hooks.input_fn:
+            return begun.decoded
+        try:
+            return self.schema.assemble(begun.decoded)
+        except BadRequest as error:
+            raise explained(error, begun.context) from None
+
+    def finish(self, begun: Begun, prediction: Any) -> InferenceResponse:
+        """Return the answer; its headers cannot be changed any more."""
+        rows = None if self.hooks.input_fn else len(begun.decoded)
+        return sealed(self.encode(prediction, begun.accept, begun.context, rows), begun.context)
 
     def negotiate(self, request: InferenceRequest) -> str:
         """Return the media type of the answer, before any work is done; hooks that write it accept any."""
@@ -70,7 +117,7 @@ class Model:
         return choose_accept(request.accept, () if own_output else tuple(ENCODERS), self.accept)
 
     def decode(self, body: bytes, content_type: MediaType, context: Context) -> Any:
-        """Return the model's input, from `input_fn` or the default decoders."""
+        """Return what `input_fn` made of the body, or the rows that the default decoders found in it."""
         if self.hooks.input_fn:
             return self.call("input_fn", hook_input(body, content_type), content_type.sent, context)
         readable = [name for name in DECODERS if name != TEXT or self.schema.kind == "text"]
@@ -79,11 +126,9 @@ class Model:
                 f"Content-Type {content_type.name!r:.100} is not supported; send {', '.join(readable)}."
             )
         try:
-            return self.schema.assemble(decode(body, content_type))
+            return decode(body, content_type)
         except BadRequest as error:
-            if context.request.content_type:
-                raise
-            raise BadRequest(f"{error.message} (No Content-Type was sent, so the body was read as JSON.)") from None
+            raise explained(error, context) from None
 
     def predict(self, data: Any, context: Context) -> Any:
         """Return the prediction for *data*, from `predict_fn` or the model's own method."""
@@ -117,6 +162,19 @@ class Model:
     def call(self, name: str, *arguments: Any) -> Any:
         """Call the hook *name*; raise `RequestError` for what it raises."""
         return call_hook(name, getattr(self.hooks, name), *arguments)
+
+
+def sealed(answer: InferenceResponse, context: Context) -> InferenceResponse:
+    """Return the answer with the headers that the hooks have set, and let none be set any more."""
+    context.response_headers.seal("the answer has begun. Set headers before its first part.")
+    return replace(answer, headers=context.get_response_headers())
+
+
+def explained(error: BadRequest, context: Context) -> BadRequest:
+    """Return the error with what the caller may not know: how a body is read that nothing is said of."""
+    if context.request.content_type:
+        return error
+    return BadRequest(f"{error.message} (No Content-Type was sent, so the body was read as JSON.)")
 
 
 def hook_input(body: bytes, content_type: MediaType) -> str | bytes:

@@ -1,32 +1,22 @@
-"""
-The one native thread in which a worker runs its model, so that the gevent hub stays free to read and to answer.
-
-This is the seam for batching: whoever runs the model decides what runs next.
-"""
+"""The one native thread in which a worker runs its model, so that the gevent hub stays free to read and to answer."""
 
 import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
 from threadpoolctl import threadpool_limits
 
 from serving.errors import DeadlineExceeded
+from serving.outcome import Outcome, outcome_of
 
 # How often a thread that computes in Python lets the hub run; the default, 5 ms, is felt in every answer.
 SWITCH_INTERVAL = 0.001
 
 Result = TypeVar("Result")
-
-
-class Outcome(NamedTuple):
-    """What a call returned, or raised."""
-
-    value: Any = None
-    error: BaseException | None = None
 
 
 class NativeThread:
@@ -64,9 +54,13 @@ class NativeThread:
             self.run_at_last(lambda: discard_late(outcomes, discard), patience=0)
             raise
         (outcome,) = outcomes
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.value  # type: ignore[no-any-return]
+        return outcome.get()  # type: ignore[no-any-return]
+
+    def run_to_end(self, call: Callable[[], Result]) -> Result:
+        """Return what *call* returns, or raise what it raises, however long that takes."""
+        outcomes: list[Outcome] = []
+        self._pool.apply(self._attempt, (call, threading.Event(), outcomes))
+        return outcomes[0].get()  # type: ignore[no-any-return]
 
     def run_at_last(self, call: Callable[[], None], patience: float = 1.0) -> None:
         """Run *call*, which must not raise, when its turn comes, however late; wait *patience* seconds for that."""
@@ -81,12 +75,8 @@ class NativeThread:
         if given_up.is_set():
             return
         self._busy_since = self._clock()
-        try:
-            outcomes.append(Outcome(value=call()))
-        except BaseException as error:  # SystemExit too: a hook must not take the thread with it
-            outcomes.append(Outcome(error=error))
-        finally:
-            self._busy_since = None
+        outcomes.append(outcome_of(call))
+        self._busy_since = None
 
 
 def discard_late(outcomes: list[Outcome], discard: Callable[[Any], None]) -> None:

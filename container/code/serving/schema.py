@@ -40,6 +40,11 @@ class InputSchema:
     width: int | None = None
     label: str | None = None
 
+    @property
+    def types_are_guessed(self) -> bool:
+        """Tell whether a column's type depends on which values are sent together."""
+        return any(column.numeric is None for column in self.columns)
+
     def assemble(self, rows: Rows) -> Any:
         """
         Turn decoded *rows* into the model's input.

@@ -1,12 +1,16 @@
 """The model's life in gunicorn: loaded and proved before the fork, started in each worker, asked by each request."""
 
 import gc
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
+from serving.batch_proof import Verdict, judge
+from serving.batching import answer_together
 from serving.canary import Proof, prove_fork
 from serving.errors import NotReady, StartError
 from serving.execution_parameters import planned_parameters
@@ -14,6 +18,7 @@ from serving.inference import InferenceRequest, InferenceResponse
 from serving.model import Model
 from serving.native_thread import NativeThread
 from serving.plan import Plan
+from serving.request_queue import RequestQueue
 from serving.samples import Sample, find_samples, replay
 from serving.settings import Settings
 from serving.streams import Budget, Stream, close_parts
@@ -34,6 +39,8 @@ class ModelService:
         self._samples: list[Sample] = []
         self._model: Model | None = None
         self._thread: NativeThread | None = None
+        self._verdict: Verdict | None = None
+        self._queue: RequestQueue | None = None
 
     def prepare(self) -> bool:
         """
@@ -54,6 +61,8 @@ class ModelService:
         report_load(proof, loaded - began, time.monotonic() - loaded, len(self._samples))
         if proof.shared:
             self._model = model
+            self._verdict = Verdict(**json.loads(proof.note))
+            report_batching(self._verdict)
             gc.collect()
             gc.freeze()  # the collector would touch, and so copy, every shared page in every worker
         return proof.shared
@@ -62,17 +71,29 @@ class ModelService:
         if not self._samples:
             return Proof(False, "there are no samples/ to prove that the model survives a fork")
         try:
-            return prove_fork(lambda: replay(model, self._samples), self._settings.canary_timeout)
+            return prove_fork(lambda: json.dumps(asdict(self._try(model))), self._settings.canary_timeout)
         except StartError as refusal:
             # The model's own fault comes out here again; what is left is the fork's, as with CUDA.
             replay(model, self._samples)
             return Proof(False, f"a forked copy of the model fails where the model itself does not: {refusal}")
 
+    def _try(self, model: Model) -> Verdict:
+        """Replay the samples one by one, then together."""
+        replay(model, self._samples)
+        return judge(model, self._samples, self._settings.batch_rows)
+
     def start(self) -> None:
         """Make this worker ready: load the model if it is not shared, and warm it up with its samples."""
         thread = NativeThread(self._plan.threads)
         model = self._model or thread.run(lambda: self._load(self._settings), self._settings.startup_timeout)
-        thread.run(lambda: replay(model, self._samples), self._settings.startup_timeout)
+        if self._verdict:
+            thread.run(lambda: replay(model, self._samples), self._settings.startup_timeout)
+        else:
+            self._verdict = thread.run(lambda: self._try(model), self._settings.startup_timeout)
+            report_batching(self._verdict)
+        if self._verdict.together:
+            most = self._settings.batch_rows
+            self._queue = RequestQueue(thread, lambda requests: answer_together(model, requests, most), most)
         self._model, self._thread = model, thread
 
     @property
@@ -98,7 +119,11 @@ class ModelService:
         model.negotiate(request)  # a 406 costs the model nothing
         seconds = self._settings.timeout - ANSWER_MARGIN
         budget = Budget(seconds)
-        answer = thread.run(lambda: model.transform(request), seconds, lambda late: discard(late, request.request_id))
+        clean_up = partial(discard, request_id=request.request_id)
+        if self._queue:
+            answer = self._queue.run(request, seconds, clean_up)
+        else:
+            answer = thread.run(lambda: model.transform(request), seconds, clean_up)
         if answer.rest is None:
             return answer
         return replace(answer, rest=Stream(answer.body, answer.rest, thread, budget, request.request_id))
@@ -115,6 +140,11 @@ def discard(answer: InferenceResponse, request_id: str) -> None:
     """Let the hook of an answer that came too late clean up."""
     if answer.rest is not None:
         close_parts(answer.rest, request_id)
+
+
+def report_batching(verdict: Verdict) -> None:
+    """Write the one log line about batching."""
+    log.info("batching is %s", "on" if verdict.together else "off", extra={"reason": verdict.reason})
 
 
 def report_load(proof: Proof, load_seconds: float, proof_seconds: float, samples: int) -> None:

@@ -83,6 +83,12 @@ VARIABLES = {
         "container, where a forked copy is proved to answer the samples",
         "Where the model is loaded: once, before the fork, or by each worker.",
     ),
+    "batch_rows": Variable(
+        ("SERVING_BATCH_ROWS",),
+        whole_number(0),
+        "1024",
+        "The most rows that the model is given at once, of several requests; 1 or 0 answers each by itself.",
+    ),
     "run_dir": Variable(
         ("SERVING_RUN_DIR",),
         Path,
@@ -113,6 +119,7 @@ class Settings:
     default_accept: str | None
     log_level: int
     canary_timeout: int
+    batch_rows: int
     load_per: str | None
     run_dir: Path | None
     status_fd: int | None
@@ -134,6 +141,7 @@ class Settings:
             max_body_bytes=body_limit(values.pop("max_payload_mb"), batch),
             log_level=logging.INFO if (least := values.pop("log_level")) is None else least,
             canary_timeout=values.pop("canary_timeout") or 30,
+            batch_rows=1024 if (most := values.pop("batch_rows")) is None else most,
             **values,
         )
 

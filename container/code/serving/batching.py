@@ -1,0 +1,110 @@
+"""
+Several requests, one call of the model: what a pipeline costs for one row it costs for thirty.
+
+Every request keeps its own answer: they are read and written one by one, only `predict` sees their rows together.
+Whatever goes wrong there is tried again, request by request, so that nobody pays for a neighbour's row.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from serving.inference import Context, InferenceRequest, InferenceResponse
+from serving.joining import Inseparable, join, kind_of, rows_of, split
+from serving.model import Begun, Model
+from serving.outcome import Outcome, outcome_of
+
+ROWS_OF_DECODERS = "rows"
+NOBODYS = Context("")  # a prediction for several requests has the context of none
+
+
+class Waiting(NamedTuple):
+    """A request among others that was read: where it stands, and what it can be joined with."""
+
+    place: int
+    kind: Hashable
+    begun: Begun
+
+
+def answer_together(model: Model, requests: Sequence[InferenceRequest], most_rows: int) -> list[Outcome]:
+    """
+    Answer *requests*, those that can be joined with one call of the model for *most_rows* rows or fewer.
+
+    Returns:
+        An outcome for each request, in their order: an `InferenceResponse`, or the error.
+    """
+    outcomes = [outcome_of(model.begin, request) for request in requests]
+    read = [
+        Waiting(place, kind_of_request(model, outcome.value), outcome.value)
+        for place, outcome in enumerate(outcomes)
+        if outcome.error is None
+    ]
+    for group in groups_of(read, most_rows):
+        answers = together_if_possible(model, [waiting.begun for waiting in group])
+        for waiting, answer in zip(
+            group, answers or [outcome_of(alone, model, one.begun) for one in group], strict=True
+        ):
+            outcomes[waiting.place] = answer
+    return outcomes
+
+
+def kind_of_request(model: Model, begun: Begun) -> Hashable:
+    """Return what the request's rows can be joined with; the decoders' rows with each other, whatever their type."""
+    return kind_of(begun.decoded) if model.hooks.input_fn else ROWS_OF_DECODERS
+
+
+def groups_of(read: Sequence[Waiting], most_rows: int) -> Iterator[list[Waiting]]:
+    """Yield the requests that go together: of one kind, and of *most_rows* rows in all, unless one has more."""
+    kinds = list(dict.fromkeys(waiting.kind for waiting in read))
+    for kind, same in groupby(sorted(read, key=lambda one: kinds.index(one.kind)), key=lambda one: one.kind):
+        group: list[Waiting] = []
+        rows = 0
+        for waiting in same:
+            more = rows_of(waiting.begun.decoded) if kind is not None else most_rows
+            if group and rows + more > most_rows:
+                yield group
+                group, rows = [], 0
+            group.append(waiting)
+            rows += more
+        yield group
+
+
+def together_if_possible(model: Model, begun: Sequence[Begun]) -> list[Outcome] | None:
+    """Return the answers to requests of one kind, None if each has to be asked by itself."""
+    if len(begun) < 2:
+        return None
+    try:
+        return together(model, begun)
+    except BaseException:  # whoever it was will hear of it when asked alone
+        return None
+
+
+def together(model: Model, begun: Sequence[Begun]) -> list[Outcome]:
+    """Return the answers to requests of one kind, from one call of the model; raise whatever it raises."""
+    data, counts = joined(model, begun)
+    parts = list(split(predict(model, data), counts))
+    return [outcome_of(model.finish, one, part) for one, part in zip(begun, parts, strict=True)]
+
+
+def joined(model: Model, begun: Sequence[Begun]) -> tuple[Any, list[int]]:
+    """Return the model's input for all of them, and how many rows of it are whose."""
+    counts = [rows_of(one.decoded) for one in begun]
+    if model.hooks.input_fn:
+        return join([one.decoded for one in begun]), counts
+    rows = [row for one in begun for row in one.decoded]
+    return model.schema.assemble(rows), counts
+
+
+def predict(model: Model, data: Any) -> Any:
+    """Return the prediction; raise `Inseparable` for one in parts, which nobody will ever ask for."""
+    prediction = model.predict(data, NOBODYS)
+    if isinstance(prediction, Iterator):
+        if close := getattr(prediction, "close", None):
+            close()
+        raise Inseparable("the model streams")
+    return prediction
+
+
+def alone(model: Model, begun: Begun) -> InferenceResponse:
+    """Return the answer to one request that was read."""
+    return model.finish(begun, model.predict(model.assemble(begun), begun.context))

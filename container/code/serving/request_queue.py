@@ -1,0 +1,91 @@
+"""The requests that wait for the model: what came while it ran is its next batch. There is no timer to wait for."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import gevent
+from gevent.event import AsyncResult, Event
+
+from serving.errors import DeadlineExceeded
+from serving.inference import InferenceRequest, InferenceResponse
+from serving.native_thread import NativeThread, late_message
+from serving.outcome import Outcome, outcome_of
+
+Answer = Callable[[Sequence[InferenceRequest]], list[Outcome]]
+Discard = Callable[[InferenceResponse], None]
+
+
+class Ticket:
+    """A request that waits, and what becomes of it."""
+
+    def __init__(self, request: InferenceRequest, discard: Discard):
+        self.request = request
+        self.given_up = False
+        self._discard = discard
+        self._outcome: AsyncResult[Outcome] = AsyncResult()
+
+    def wait(self, timeout: float) -> InferenceResponse:
+        """Return the answer, or raise what stands in its place; `DeadlineExceeded` after *timeout* seconds."""
+        try:
+            return self._outcome.get(timeout=timeout).get()  # type: ignore[no-any-return]
+        except gevent.Timeout:
+            raise DeadlineExceeded(late_message(timeout)) from None
+        finally:
+            self.given_up = not self._outcome.ready()
+
+    def settle(self, outcome: Outcome, thread: NativeThread) -> None:
+        """Hand over what became of the request; an answer that nobody waits for is cleaned up after."""
+        self._outcome.set(outcome)
+        if self.given_up and outcome.error is None:
+            thread.run_at_last(lambda: self._discard(outcome.value), patience=0)
+
+
+class RequestQueue:
+    """Has everything that waits answered together, in the native thread, whenever that is free."""
+
+    def __init__(self, thread: NativeThread, answer: Answer, most: int):
+        """Begin; *answer* is called in *thread*, with *most* requests or fewer."""
+        self._thread = thread
+        self._answer = answer
+        self._most = most
+        self._waiting: deque[Ticket] = deque()
+        self._arrival = Event()
+        gevent.spawn(self._serve)
+
+    def run(self, request: InferenceRequest, timeout: float, discard: Discard) -> InferenceResponse:
+        """
+        Return the answer to *request*, or raise the error that is its answer.
+
+        Args:
+            discard: is given, in the thread, an answer that came too late.
+
+        Raises:
+            DeadlineExceeded: after *timeout* seconds. A request that had not been begun never will be.
+        """
+        ticket = Ticket(request, discard)
+        self._waiting.append(ticket)
+        self._arrival.set()
+        return ticket.wait(timeout)
+
+    def _serve(self) -> None:
+        while True:
+            self._arrival.wait()
+            self._arrival.clear()
+            while batch := self._next():
+                self._answer_all(batch)
+
+    def _next(self) -> list[Ticket]:
+        """Return those that have waited longest and still do."""
+        batch: list[Ticket] = []
+        while self._waiting and len(batch) < self._most:
+            ticket = self._waiting.popleft()
+            if not ticket.given_up:
+                batch.append(ticket)
+        return batch
+
+    def _answer_all(self, batch: list[Ticket]) -> None:
+        requests = [ticket.request for ticket in batch]
+        answered = outcome_of(self._thread.run_to_end, lambda: self._answer(requests))
+        outcomes = [answered] * len(batch) if answered.error else answered.value
+        for ticket, outcome in zip(batch, outcomes, strict=True):
+            ticket.settle(outcome, self._thread)

@@ -1,0 +1,160 @@
+"""The queue in front of the model, with the real gevent: what came while the model ran is its next batch."""
+
+import threading
+from collections.abc import Callable
+
+import gevent
+import pytest
+
+from server import until
+from serving.errors import BadRequest, DeadlineExceeded
+from serving.inference import InferenceRequest, InferenceResponse
+from serving.native_thread import NativeThread
+from serving.outcome import Outcome
+from serving.request_queue import RequestQueue
+
+PATIENCE = 20  # seconds for what is expected to come
+IMPATIENCE = 0.05  # for what is not
+
+
+class Model:
+    """Answers each request with its own body, once the gate is open; notes which ones came together."""
+
+    def __init__(self):
+        self.gate = threading.Event()
+        self.batches: list[list[bytes]] = []
+        self.threads: set[int] = set()
+
+    def __call__(self, requests):
+        self.batches.append([request.body for request in requests])
+        self.threads.add(threading.get_ident())
+        assert self.gate.wait(PATIENCE)
+        return [Outcome(value=InferenceResponse(request.body, "text/plain")) for request in requests]
+
+
+@pytest.fixture
+def model():
+    model = Model()
+    yield model
+    model.gate.set()
+
+
+@pytest.fixture
+def thread():
+    return NativeThread(threads=1)
+
+
+def queue_of(thread, answer, most=100):
+    return RequestQueue(thread, answer, most)
+
+
+def ask(queue, body, timeout=PATIENCE, discard: Callable = lambda answer: None):
+    return gevent.spawn(queue.run, InferenceRequest(body), timeout, discard)
+
+
+def busy(queue, model):
+    """Ask something, and return the greenlet once the model works on it."""
+    greenlet = ask(queue, b"first")
+    until(lambda: gevent.sleep(0) or model.batches, "the model's first batch", PATIENCE)
+    return greenlet
+
+
+def test_one_request_is_answered_at_once_and_alone(thread, model):
+    model.gate.set()
+    assert queue_of(thread, model).run(InferenceRequest(b"x"), PATIENCE, print).body == b"x"
+    assert model.batches == [[b"x"]]
+
+
+def test_what_came_while_the_model_ran_is_answered_together_and_in_order(thread, model):
+    queue = queue_of(thread, model)
+    first = busy(queue, model)
+    others = [ask(queue, b"%d" % number) for number in range(5)]
+    gevent.sleep(0)
+    model.gate.set()
+    gevent.joinall([first, *others], PATIENCE, raise_error=True)
+    assert model.batches == [[b"first"], [b"0", b"1", b"2", b"3", b"4"]]
+    assert [greenlet.value.body for greenlet in others] == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_the_model_runs_in_its_native_thread_and_the_hub_goes_on(thread, model):
+    queue = queue_of(thread, model)
+    first = busy(queue, model)
+    assert thread.busy_seconds() > 0
+    assert not first.ready()  # and this line was reached
+    model.gate.set()
+    first.join(PATIENCE)
+    assert model.threads == {thread.run(threading.get_ident, PATIENCE)} != {threading.get_ident()}
+
+
+def test_no_more_requests_go_together_than_there_may_be_rows(thread, model):
+    queue = queue_of(thread, model, most=2)
+    first = busy(queue, model)
+    others = [ask(queue, b"%d" % number) for number in range(5)]
+    gevent.sleep(0)
+    model.gate.set()
+    gevent.joinall([first, *others], PATIENCE, raise_error=True)
+    assert [len(batch) for batch in model.batches] == [1, 2, 2, 1]
+
+
+def test_each_waits_for_its_own_outcome_be_it_an_error(thread):
+    def answer(requests):
+        return [
+            Outcome(error=BadRequest("bad")) if request.body == b"bad" else Outcome(value=request.body)
+            for request in requests
+        ]
+
+    queue = queue_of(thread, answer)
+    good, bad = ask(queue, b"good"), ask(queue, b"bad")
+    gevent.joinall([good, bad], PATIENCE)
+    assert good.value == b"good"
+    assert isinstance(bad.exception, BadRequest)
+
+
+def test_a_request_whose_time_is_up_is_told_so_and_never_begun(thread, model):
+    queue = queue_of(thread, model)
+    first = busy(queue, model)
+    late = ask(queue, b"late", IMPATIENCE)
+    late.join(PATIENCE)
+    assert isinstance(late.exception, DeadlineExceeded)
+    assert "did not answer within 0.05 s" in str(late.exception)
+    model.gate.set()
+    first.join(PATIENCE)
+    assert queue.run(InferenceRequest(b"next"), PATIENCE, print).body == b"next"
+    assert [b"late"] not in model.batches
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_cleaned_up_after_in_the_models_thread(thread, model):
+    queue, cleaned = queue_of(thread, model), []
+    late = ask(queue, b"late", 10 * IMPATIENCE, lambda answer: cleaned.append((answer.body, threading.get_ident())))
+    late.join(PATIENCE)
+    assert isinstance(late.exception, DeadlineExceeded)
+    assert not cleaned
+    model.gate.set()
+    until(lambda: gevent.sleep(0) or cleaned, "the clean-up", PATIENCE)
+    assert cleaned == [(b"late", model.threads.pop())]
+
+
+def test_a_request_whose_greenlet_is_killed_is_not_begun(thread, model):
+    """As when gunicorn gives up on it."""
+    queue = queue_of(thread, model)
+    first = busy(queue, model)
+    killed = ask(queue, b"killed")
+    gevent.sleep(0)
+    killed.kill()
+    model.gate.set()
+    first.join(PATIENCE)
+    assert queue.run(InferenceRequest(b"next"), PATIENCE, print).body == b"next"
+    assert [b"killed"] not in model.batches
+
+
+def test_a_fault_of_the_server_reaches_everybody_and_the_next_request_is_served(thread):
+    def answer(requests):
+        if requests[0].body == b"fault":
+            raise RuntimeError("a fault")
+        return [Outcome(value=request.body) for request in requests]
+
+    queue = queue_of(thread, answer)
+    faulty = [ask(queue, b"fault"), ask(queue, b"beside it")]
+    gevent.joinall(faulty, PATIENCE)
+    assert [str(greenlet.exception) for greenlet in faulty] == ["a fault", "a fault"]
+    assert queue.run(InferenceRequest(b"next"), PATIENCE, print) == b"next"
