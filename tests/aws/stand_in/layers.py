@@ -1,10 +1,12 @@
 """ECR's GetDownloadUrlForLayer: a plain URL, like S3's at AWS, behind which the registry is asked with its password."""
 
 import base64
+import json
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -16,11 +18,20 @@ PATH = "/stand-in/layers/"
 
 
 class Registry(ECRResponse):
-    """The operation that moto lacks."""
+    """An operation that moto lacks, and the sizes of images, which it has wrong."""
 
     def __init__(self, url: str):
         super().__init__()
         self.url = url
+
+    def describe_images(self) -> ActionResult:
+        """Return what moto knows, with the sizes that the manifests tell."""
+        described = super().describe_images()
+        for image in described.result["imageDetails"]:
+            layers = json.loads(image.image_manifest).get("layers", ())
+            if layers:  # moto's own takes the configuration for the image
+                image.get_image_size_in_bytes = partial(sum, [layer["size"] for layer in layers])
+        return described
 
     def get_download_url_for_layer(self) -> ActionResult:
         """Return where the blob can be had."""
