@@ -1,1 +1,11 @@
-"""Put an image and a model on SageMaker, as a stage's file says: `python -m deploy --help`."""
+"""Put images and models on SageMaker, as the files in `deploy/stages` say: `python -m deploy --help`.
+
+- `stage/`: a stage's file, read, checked, and written anew; imports nothing below but `errors` and `facts`;
+- `model/`: images in ECR, model archives in S3;
+- `stack/`: a stage as a CloudFormation stack: planned, applied, looked at, removed;
+- `call/`: a request to its endpoint, a transform job;
+- `verbs`: what the command line's verbs do; `gathering`: what has to be known of AWS before; `aws`: the only place
+  where boto3's session is made.
+
+`push/` is the shell that `build_and_push.sh` sources, `kinds/` has the skeletons of new stages.
+"""

@@ -11,7 +11,7 @@ from deploy import verbs
 from deploy.aws import in_words
 from deploy.errors import Refused
 from deploy.progress import say
-from deploy.stage_files import KINDS
+from deploy.stage.files import KINDS
 
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 

@@ -1,6 +1,7 @@
 """The account and its clients: the one place where boto3's session is made, and what its refusals mean."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,10 +19,10 @@ from botocore.exceptions import (
 )
 
 from deploy.aws_errors import code_of, is_denied, words_of
-from deploy.calling import runtime_config
+from deploy.call.calling import runtime_config
 from deploy.errors import Refused
 from deploy.facts import Account
-from deploy.stages import Stage
+from deploy.stage.kinds import Stage
 
 PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 5})
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -49,10 +50,12 @@ class Aws:
         return Account(identity["Account"], identity["Arn"].split(":")[1], self.client("sts").meta.region_name)
 
 
-def connect(stage: Stage | None = None) -> Aws:
+def connect(stage: Stage | None = None, environ: Mapping[str, str] = os.environ) -> Aws:
     """Return the account, in the stage's Region or else in that of the environment and the AWS configuration."""
+    # boto3 by itself does not look at AWS_REGION, which the AWS CLI and the other SDKs prefer.
+    region = (stage.region if stage else None) or environ.get("AWS_REGION") or None
     with in_words():
-        session = boto3.Session(region_name=stage.region if stage else None)
+        session = boto3.Session(region_name=region)
     if not session.region_name:
         raise Refused(
             "No Region: looked in the stage's file, in AWS_REGION, AWS_DEFAULT_REGION and in the AWS configuration.",

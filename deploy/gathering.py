@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy import artifacts, images
 from deploy.aws import Aws
 from deploy.facts import Archive, Facts
-from deploy.rules import require_possible
-from deploy.stages import Container, Stage, containers_of
+from deploy.model import artifacts, images
+from deploy.stage.kinds import Container, Stage, containers_of
+from deploy.stage.rules import require_possible
 
 ROOT = Path(__file__).parent.parent
 

@@ -5,19 +5,21 @@ import json
 import sys
 from pathlib import Path
 
-from deploy import artifacts, deploying, describing, package, transform, transform_job
 from deploy.aws import Aws, connect
-from deploy.calling import Caller
+from deploy.call import transform, transform_job
+from deploy.call.calling import Caller
+from deploy.call.invoke import invoke
+from deploy.call.samples import request_of
 from deploy.errors import Refused
 from deploy.gathering import gather
-from deploy.invoke import invoke
-from deploy.new_stage import NewStage, write_stage
+from deploy.model import artifacts, package
 from deploy.progress import CLOCK, say
-from deploy.samples import request_of
-from deploy.stack import Stack
-from deploy.stage_files import read_stage
-from deploy.stages import BatchStage, Stage
-from deploy.template import as_text, render
+from deploy.stack import deploying, describing
+from deploy.stack.stack import Stack
+from deploy.stack.template import as_text, render
+from deploy.stage.files import read_stage
+from deploy.stage.kinds import BatchStage, Stage
+from deploy.stage.new import NewStage, write_stage
 
 Options = argparse.Namespace
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from deploy.facts import Account, Archive, Facts, Image
-from deploy.stage_files import parse_stage
-from deploy.stages import Stage, containers_of
+from deploy.stage.files import parse_stage
+from deploy.stage.kinds import Stage, containers_of
 
 ACCOUNT = Account("123456789012", "aws", "eu-west-1")
 CHINA = Account("123456789012", "aws-cn", "cn-north-1")
@@ -111,8 +111,8 @@ def facts_of(stage: Stage, account: Account = ACCOUNT, size: int | None = 25 * M
 
 def write_expected() -> None:
     """Write the files again; what has changed in them is for a person to judge."""
-    from deploy.describing import describe
-    from deploy.template import as_text, render
+    from deploy.stack.describing import describe
+    from deploy.stack.template import as_text, render
 
     EXPECTED.mkdir(exist_ok=True)
     for option in COMPARED:

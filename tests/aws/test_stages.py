@@ -14,14 +14,15 @@ import pytest
 
 from aws.conftest import Aws
 from aws.registry import HOST, PASSWORD, USER
-from deploy import artifacts, deploying, images
 from deploy.errors import Refused
 from deploy.facts import Account, Archive, Facts
-from deploy.health import Report
+from deploy.model import artifacts, images
 from deploy.progress import Clock
-from deploy.stack import Stack
-from deploy.stage_files import parse_stage
-from deploy.stages import Stage, containers_of
+from deploy.stack import deploying
+from deploy.stack.health import Report
+from deploy.stack.stack import Stack
+from deploy.stage.files import parse_stage
+from deploy.stage.kinds import Stage, containers_of
 from server import ROOT, docker, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry]

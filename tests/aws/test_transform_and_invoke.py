@@ -11,17 +11,18 @@ import pytest
 
 from abalone import COLUMNS, ROW, SHELLS, lines
 from builders import folder
-from deploy import artifacts, places
-from deploy.calling import Caller, Request
+from deploy.call.calling import Caller, Request
+from deploy.call.invoke import invoke
+from deploy.call.samples import request_of
+from deploy.call.transform import planned
+from deploy.call.transform_job import Job, run
 from deploy.errors import Refused
 from deploy.facts import Account
-from deploy.invoke import invoke
+from deploy.model import artifacts
 from deploy.progress import CLOCK, Clock
-from deploy.samples import request_of
-from deploy.stage_files import parse_stage
-from deploy.stages import Stage
-from deploy.transform import planned
-from deploy.transform_job import Job, run
+from deploy.stage import places
+from deploy.stage.files import parse_stage
+from deploy.stage.kinds import Stage
 from server import MODELS, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]  # the image may have to be built first

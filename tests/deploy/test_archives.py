@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from builders import folder
-from deploy.archive import LEFT_OUT, pack
-from deploy.archive_check import examine, faults
 from deploy.errors import Refused
+from deploy.model.archive import LEFT_OUT, pack
+from deploy.model.archive_check import examine, faults
 from deploy.progress import LARGE, Progress, in_words, say
 from server import MODELS, PROGRAM, ROOT
 

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from deploy.archive_check import LARGEST, TAR, examine, faults
+from deploy.model.archive_check import LARGEST, TAR, examine, faults
 from deploy.progress import MB
 
 WITHOUT = "COPYFILE_DISABLE=1 tar --no-xattrs …"

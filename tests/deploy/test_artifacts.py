@@ -10,11 +10,11 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from builders import folder
-from deploy.archive import pack
-from deploy.archive_check import examine
-from deploy.artifacts import archive_of, default_bucket, ensure_bucket, name_of, planned, tls_only, upload
 from deploy.errors import Refused
 from deploy.facts import Account, Archive
+from deploy.model.archive import pack
+from deploy.model.archive_check import examine
+from deploy.model.artifacts import archive_of, default_bucket, ensure_bucket, name_of, planned, tls_only, upload
 from deploy.progress import LARGE
 
 ACCOUNT = Account("123456789012", "aws", "eu-west-1")

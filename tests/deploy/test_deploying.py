@@ -6,14 +6,22 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deploy.change_sets import Change
-from deploy.deploying import in_words, keep_logs, pointing_to_logs, require_ours, require_same_family, steps, take_steps
-from deploy.describing import describe, what_is_up
 from deploy.errors import Refused
-from deploy.health import health
-from deploy.kept import MANY, kept_by
-from deploy.tags import tags_of
-from deploy.template import is_scaled, render, without_scaling
+from deploy.stack.change_sets import Change
+from deploy.stack.deploying import (
+    in_words,
+    keep_logs,
+    pointing_to_logs,
+    require_ours,
+    require_same_family,
+    steps,
+    take_steps,
+)
+from deploy.stack.describing import describe, what_is_up
+from deploy.stack.health import health
+from deploy.stack.kept import MANY, kept_by
+from deploy.stack.tags import tags_of
+from deploy.stack.template import is_scaled, render, without_scaling
 from sample_stages import ACCOUNT, BUCKET, COMPARED, EXPECTED, facts_of, stage_of
 
 AGAIN = "if this is how it should be: PYTHONPATH=.:tests python tests/sample_stages.py"

@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from deploy.__main__ import parser
-from deploy.cutting import BY_TYPE, Cut
-from deploy.stage_files import CLASSES, KINDS, _table_in
+from deploy.call.cutting import BY_TYPE, Cut
+from deploy.stage.files import CLASSES, KINDS, _table_in
 from server import ROOT
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text()

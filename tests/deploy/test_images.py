@@ -11,10 +11,10 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from deploy import images
 from deploy.errors import Refused
 from deploy.facts import Account, Image
-from deploy.images import DOCKER, DOCKER_LIST, LAYER, OCI, OCI_INDEX, PUSH, parse, resolve
+from deploy.model import images
+from deploy.model.images import DOCKER, DOCKER_LIST, LAYER, OCI, OCI_INDEX, PUSH, parse, resolve
 from ports import free_port
 
 ACCOUNT = Account("123456789012", "aws", "us-east-1")

@@ -12,12 +12,12 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from builders import folder
-from deploy.calling import Caller, Request, runtime_config
+from deploy.call.calling import Caller, Request, runtime_config
+from deploy.call.invoke import LARGEST_REQUEST, LARGEST_SERVERLESS_REQUEST, invoke
+from deploy.call.samples import content_type_of, first_sample, request_of
 from deploy.errors import Refused
-from deploy.invoke import LARGEST_REQUEST, LARGEST_SERVERLESS_REQUEST, invoke
 from deploy.progress import Clock
-from deploy.samples import content_type_of, first_sample, request_of
-from deploy.stage_files import parse_stage
+from deploy.stage.files import parse_stage
 from server import MODELS
 
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/abalone@sha256:" + "0" * 64

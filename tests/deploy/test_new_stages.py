@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import Refused
-from deploy.measure import measure, start_up_seconds
-from deploy.new_stage import SKELETONS, NewStage, write_stage
-from deploy.stage_files import KINDS, read_stage
-from deploy.stages import OnInstances, containers_of
+from deploy.stage.files import KINDS, read_stage
+from deploy.stage.kinds import OnInstances, containers_of
+from deploy.stage.measure import measure, start_up_seconds
+from deploy.stage.new import SKELETONS, NewStage, write_stage
 from server import ROOT, TEST_MODELS
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/abalone@sha256:" + "0" * 64

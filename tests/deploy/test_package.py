@@ -5,10 +5,10 @@ import pytest
 from moto import mock_aws
 
 from builders import folder
-from deploy.archive_check import examine, faults
 from deploy.errors import Refused
 from deploy.facts import Account
-from deploy.package import package, send, verify
+from deploy.model.archive_check import examine, faults
+from deploy.model.package import package, send, verify
 
 ACCOUNT = Account("123456789012", "aws", "us-east-1")
 

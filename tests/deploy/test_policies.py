@@ -5,7 +5,7 @@ import json
 import pytest
 
 from deploy.facts import Account, Archive, Facts
-from deploy.policies import permissions, trust
+from deploy.stack.policies import permissions, trust
 from sample_stages import ACCOUNT, BUCKET, CHINA, KEY, OPTIONS, facts_of, stage_of
 
 TOPIC, ALARM = "arn:aws:sns:eu-west-1:123456789012:topic", "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:alarm"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from deploy import instance_types
 from deploy.errors import Refused
 from deploy.facts import Account, Facts, Image
-from deploy.rules import GB, longest_update, refusals, require_possible
-from deploy.stage_files import KINDS, parse_stage
-from deploy.stages import Update
+from deploy.stage import instance_types
+from deploy.stage.files import KINDS, parse_stage
+from deploy.stage.kinds import Update
+from deploy.stage.rules import GB, longest_update, refusals, require_possible
 
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/abalone@sha256:" + "0" * 64
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"

@@ -9,10 +9,10 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from deploy.change_sets import LARGEST, Change
 from deploy.errors import Refused
 from deploy.progress import Clock
-from deploy.stack import Stack
+from deploy.stack.change_sets import LARGEST, Change
+from deploy.stack.stack import Stack
 
 NAME = "byoc-abalone"
 STACK_ID = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{NAME}/1a2b"

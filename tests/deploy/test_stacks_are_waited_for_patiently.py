@@ -3,8 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from deploy.patience import PAUSE, TRIES, patiently
 from deploy.progress import Clock
+from deploy.stack.patience import PAUSE, TRIES, patiently
 
 AWAY = EndpointConnectionError(endpoint_url="https://cloudformation.eu-west-1.amazonaws.com")
 THROTTLED = ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "DescribeStacks")

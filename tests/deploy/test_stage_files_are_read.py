@@ -3,9 +3,16 @@
 import pytest
 
 from deploy.errors import Refused
-from deploy.never import NEVER
-from deploy.stage_files import CLASSES, KINDS, parse_file, parse_stage, read_stage
-from deploy.stages import AsynchronousStage, BatchStage, InstanceStage, PipelineStage, ServerlessStage, containers_of
+from deploy.stage.files import CLASSES, KINDS, parse_file, parse_stage, read_stage
+from deploy.stage.kinds import (
+    AsynchronousStage,
+    BatchStage,
+    InstanceStage,
+    PipelineStage,
+    ServerlessStage,
+    containers_of,
+)
+from deploy.stage.never import NEVER
 
 BEGINNING = {"owner": "me@example.com"}
 INSTANCE = {"type": "ml.m5.large"}

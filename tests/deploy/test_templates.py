@@ -10,8 +10,8 @@ import pytest
 
 from deploy.errors import Refused
 from deploy.facts import Image
-from deploy.rules import LONGEST_UPDATE
-from deploy.template import as_text, instance_type, is_scaled, render, without_scaling
+from deploy.stack.template import as_text, instance_type, is_scaled, render, without_scaling
+from deploy.stage.rules import LONGEST_UPDATE
 from sample_stages import ACCOUNT, CHINA, COMPARED, EXPECTED, MB, OPTIONS, facts_of, stage_of
 
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")

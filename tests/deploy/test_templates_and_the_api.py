@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from deploy.template import render
+from deploy.stack.template import render
 from sample_stages import OPTIONS, facts_of, stage_of
 
 OPERATIONS = {

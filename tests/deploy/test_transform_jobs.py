@@ -8,9 +8,9 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from builders import folder
+from deploy.call.transform_job import Job, run
 from deploy.errors import Refused
 from deploy.progress import Clock
-from deploy.transform_job import Job, run
 
 KEYS = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing", "region_name": "us-east-1"}
 NAME = "shells-20261120-170509"

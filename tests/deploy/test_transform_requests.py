@@ -7,11 +7,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deploy.cutting import BY_TYPE, accept_of, cut_of
+from deploy.call.cutting import BY_TYPE, accept_of, cut_of
+from deploy.call.transform import job_name, planned, refusals
 from deploy.errors import Refused
-from deploy.stage_files import parse_stage
-from deploy.stages import Batch
-from deploy.transform import job_name, planned, refusals
+from deploy.stage.files import parse_stage
+from deploy.stage.kinds import Batch
 
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/abalone@sha256:" + "0" * 64
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"

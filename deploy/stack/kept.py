@@ -1,0 +1,125 @@
+"""What a stage leaves behind on purpose, what that costs, and how one removes it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy import s3
+from deploy.errors import Refused
+from deploy.facts import Account
+from deploy.model.artifacts import name_of
+from deploy.model.images import parse
+from deploy.progress import in_words
+from deploy.s3 import S3Object
+from deploy.stack.policies import log_group
+from deploy.stage import places
+from deploy.stage.kinds import BatchStage, Stage, containers_of
+
+MANY = 10_000  # objects that are counted; captured data may be millions
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that stays: what it is, what it costs, and the command that removes it."""
+
+    what: str
+    cost: str
+    command: str
+
+    def __str__(self) -> str:
+        """Return the lines that are shown."""
+        return f"- {self.what}: {self.cost}\n    {self.command}"
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Something that may stay: where it would be, and why one cannot know."""
+
+    where: str
+    why: str
+
+    def __str__(self) -> str:
+        """Return the line that is shown."""
+        return f"- perhaps something in {self.where}, which cannot be looked at: {self.why}"
+
+
+def kept_by(stage: Stage, account: Account, bucket: str, client: Any) -> Iterator[Kept | Unseen]:
+    """Yield what is there; *client* makes boto3's by their names. By now the stage is gone: nothing is raised."""
+    looks: Mapping[str, Callable[[], Iterator[Kept]]] = {
+        "ECR": lambda: _repositories(stage, account, client("ecr")),
+        "S3": lambda: _objects(stage, bucket, client("s3")),
+        "CloudWatch's logs": lambda: _logs(stage, account, client("logs")),
+    }
+    for where, look in looks.items():
+        try:
+            yield from look()
+        except (BotoCoreError, ClientError, Refused) as error:
+            yield Unseen(where, str(error))
+
+
+def _repositories(stage: Stage, account: Account, ecr: Any) -> Iterator[Kept]:
+    for name in sorted({*_own_repositories(stage, account)}):
+        size = _size_of(ecr, name)
+        if size is not None:
+            yield Kept(
+                f"the images in {name}, which other stages may use",
+                f"{in_words(size)}, billed by size and month",
+                f"aws ecr delete-repository --force --repository-name {name} --region {account.region}",
+            )
+
+
+def _own_repositories(stage: Stage, account: Account) -> Iterator[str]:
+    for container in containers_of(stage):
+        with suppress(Refused):  # what cannot be an image of ours is in no repository of ours
+            named = parse(container.image, account)
+            if named.account == account.number:
+                yield named.repository
+
+
+def _size_of(ecr: Any, repository: str) -> int | None:
+    """Return the bytes of the images in a repository of ours, None if there is none."""
+    try:
+        pages = list(ecr.get_paginator("describe_images").paginate(repositoryName=repository))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "RepositoryNotFoundException":
+            raise
+        return None
+    return sum(int(image.get("imageSizeInBytes", 0)) for page in pages for image in page["imageDetails"])
+
+
+def _objects(stage: Stage, bucket: str, client: Any) -> Iterator[Kept]:
+    own = (f"{places.folder_of(stage.name, bucket).url}/", "what the stage read and wrote")
+    models = {name_of(Path(one.model)) for one in containers_of(stage) if one.model and not one.model.startswith("s3:")}
+    archives = ((f"s3://{bucket}/models/{name}/", "its models, which other stages may use") for name in sorted(models))
+    for url, what in (own, *archives):
+        counted = list(islice(s3.objects(client, url), MANY + 1))
+        if counted:
+            yield Kept(
+                f"{what}, in {url}", f"{_number(counted)}, billed by size and month", f"aws s3 rm --recursive {url}"
+            )
+
+
+def _number(counted: Sequence[S3Object]) -> str:
+    size = in_words(sum(one.size for one in counted))
+    if len(counted) > MANY:
+        return f"more than {MANY:,} objects, more than {size}"
+    return f"{len(counted):,} object{'s' if len(counted) > 1 else ''}, {size}"
+
+
+def _logs(stage: Stage, account: Account, logs: Any) -> Iterator[Kept]:
+    if isinstance(stage, BatchStage):
+        return  # one group for the jobs of the whole account
+    name = log_group(stage)
+    for group in logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]:
+        if group["logGroupName"] == name:
+            days = group.get("retentionInDays")
+            yield Kept(
+                f"the logs in {name}",
+                f"billed by size and month, {f'each line for {days} days' if days else 'for ever'}",
+                f"aws logs delete-log-group --log-group-name {name} --region {account.region}",
+            )

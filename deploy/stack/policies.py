@@ -1,0 +1,173 @@
+"""What a stage's containers, and SageMaker on their behalf, may do: nothing but what the stage needs."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from deploy.facts import Account, Facts, Image
+from deploy.model.images import parse
+from deploy.stage import places
+from deploy.stage.kinds import (
+    AsynchronousStage,
+    BatchStage,
+    InstanceStage,
+    OnInstances,
+    PipelineStage,
+    ServerlessStage,
+    Stage,
+)
+from deploy.stage.places import Place
+
+Statement = dict[str, Any]
+Document = dict[str, Any]
+
+WRITES = (InstanceStage, PipelineStage, AsynchronousStage, BatchStage)
+
+
+def trust(account: Account) -> Document:
+    """Return who may take the role: SageMaker, and only for this account's sake."""
+    return _document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": account.number}},
+        }
+    )
+
+
+def permissions(stage: Stage, facts: Facts, topics: Sequence[Any] = (), alarms: Sequence[Any] = ()) -> Document:
+    """Return the role's policy; *topics* and *alarms* are the ARNs of the stage's own."""
+    return _document(
+        *_images(facts),
+        *_archives(facts),
+        *_key(stage),
+        *_logs(stage, facts.account),
+        *_metrics(),
+        *_guardrails(alarms),
+        *_objects(stage, facts),
+        *_notifications(topics),
+        *_network(stage, facts.account),
+    )
+
+
+def _document(*statements: Statement) -> Document:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def _allow(sid: str, actions: Sequence[str], *resources: Any, **conditions: Any) -> Statement:
+    condition = {"Condition": conditions} if conditions else {}
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources), **condition}
+
+
+def _images(facts: Facts) -> Iterator[Statement]:
+    repositories = sorted({_repository_arn(image, facts.account) for image in facts.images})
+    layers = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+    yield _allow("LogInToEcr", ["ecr:GetAuthorizationToken"], "*")
+    yield _allow("PullImages", layers, *repositories)
+
+
+def _repository_arn(image: Image, account: Account) -> str:
+    named = parse(image.uri, account)
+    return f"arn:{account.partition}:ecr:{account.region}:{named.account}:repository/{named.repository}"
+
+
+def _archives(facts: Facts) -> Iterator[Statement]:
+    urls = {archive.url for archive in facts.archives if archive}
+    if urls:
+        objects = sorted(_arn(facts, places.place_of(url)) for url in urls)
+        yield _allow("ReadModels", ["s3:GetObject"], *objects)
+
+
+def _key(stage: Stage) -> Iterator[Statement]:
+    if not stage.key:
+        return
+    writing = ["kms:GenerateDataKey"] if isinstance(stage, WRITES) else []
+    by_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    yield _allow("UseKey", ["kms:Decrypt", "kms:DescribeKey", *writing], stage.key)
+    yield _allow("EncryptVolumes", ["kms:CreateGrant"], stage.key, **by_aws)
+
+
+def log_group(stage: Stage) -> str:
+    """Return where the containers' lines are kept."""
+    return "/aws/sagemaker/TransformJobs" if isinstance(stage, BatchStage) else f"/aws/sagemaker/Endpoints/{stage.name}"
+
+
+def _logs(stage: Stage, account: Account) -> Iterator[Statement]:
+    group = f"arn:{account.partition}:logs:{account.region}:{account.number}:log-group:{log_group(stage)}"
+    actions = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
+    yield _allow("WriteLogs", actions, group, f"{group}:*")
+
+
+def _metrics() -> Iterator[Statement]:
+    ours = {"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}}
+    yield _allow("WriteMetrics", ["cloudwatch:PutMetricData"], "*", **ours)
+
+
+def _guardrails(alarms: Sequence[Any]) -> Iterator[Statement]:
+    if alarms:
+        yield _allow("WatchUpdates", ["cloudwatch:DescribeAlarms"], *alarms)
+
+
+def _objects(stage: Stage, facts: Facts) -> Iterator[Statement]:
+    bucket = facts.bucket
+    if isinstance(stage, AsynchronousStage):
+        yield _read("ReadRequests", facts, places.request_folder(stage, bucket))
+        yield _write("WriteAnswers", facts, places.answer_folder(stage, bucket), places.failure_folder(stage, bucket))
+    elif isinstance(stage, BatchStage):
+        rows = places.batch_input(stage, bucket)
+        yield _allow("ReadRows", ["s3:GetObject"], f"{_arn(facts, rows)}*")
+        yield _allow("ListRows", ["s3:ListBucket"], _bucket_arn(facts, rows), **_below(rows))
+        yield _write("WriteAnswers", facts, places.batch_output(stage, bucket))
+    elif not isinstance(stage, ServerlessStage) and (captured := places.capture_folder(stage, bucket)):
+        yield _write("Capture", facts, captured)
+
+
+def _read(sid: str, facts: Facts, place: Place) -> Statement:
+    return _allow(sid, ["s3:GetObject"], f"{_arn(facts, place)}/*")
+
+
+def _write(sid: str, facts: Facts, *folders: Place) -> Statement:
+    return _allow(sid, ["s3:PutObject", "s3:AbortMultipartUpload"], *(f"{_arn(facts, place)}/*" for place in folders))
+
+
+def _below(place: Place) -> dict[str, Any]:
+    return {"StringLike": {"s3:prefix": [f"{place.prefix}*"]}}
+
+
+def _bucket_arn(facts: Facts, place: Place) -> str:
+    return f"arn:{facts.account.partition}:s3:::{place.bucket}"
+
+
+def _arn(facts: Facts, place: Place) -> str:
+    return f"{_bucket_arn(facts, place)}/{place.prefix}".rstrip("/")
+
+
+def _notifications(topics: Sequence[Any]) -> Iterator[Statement]:
+    if topics:
+        yield _allow("Notify", ["sns:Publish"], *topics)
+
+
+def _network(stage: Stage, account: Account) -> Iterator[Statement]:
+    if not isinstance(stage, OnInstances) or not stage.vpc:
+        return
+    own = f"arn:{account.partition}:ec2:{account.region}:{account.number}"
+    interfaces = f"{own}:network-interface/*"
+    subnets = (f"{own}:subnet/{subnet}" for subnet in stage.vpc.subnets)
+    groups = (f"{own}:security-group/{group}" for group in stage.vpc.security_groups)
+    yield _allow("EnterNetwork", ["ec2:CreateNetworkInterface"], interfaces, *subnets, *groups)
+    yield _allow("LeaveNetwork", _on_interfaces, interfaces)
+    yield _allow("SeeNetwork", _about_networks, "*")
+
+
+_on_interfaces = (
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+)
+_about_networks = (
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+)
