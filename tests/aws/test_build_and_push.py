@@ -221,8 +221,8 @@ def put_invented(ecr, repository, tag, **changes):
     manifest = {
         "schemaVersion": 2,
         "mediaType": DOCKER_MANIFEST,
-        "config": {"digest": "sha256:" + "1" * 64, "size": 1000, **changes.get("config", {})},
-        "layers": [{"digest": "sha256:" + "2" * 64, "size": 1000, "mediaType": changes.get("layer", DOCKER_LAYER)}],
+        "config": {"digest": "sha256:" + "1" * 64, "size": 1000},
+        "layers": [{"digest": "sha256:" + "2" * 64, "size": 1000, "mediaType": DOCKER_LAYER, **changes}],
     }
     ecr.create_repository(repositoryName=repository)
     ecr.put_image(repositoryName=repository, imageTag=tag, imageManifest=json.dumps(manifest))
@@ -232,7 +232,7 @@ def put_invented(ecr, repository, tag, **changes):
     ("changes", "messages"),
     [
         (
-            {"layer": "application/vnd.docker.image.rootfs.diff.tar.zstd"},
+            {"mediaType": "application/vnd.docker.image.rootfs.diff.tar.zstd"},
             [
                 "has layers that are not Docker's in gzip: application/vnd.docker.image.rootfs.diff.tar.zstd.",
                 "the endpoint may fail when it pulls the image.",
@@ -240,7 +240,7 @@ def put_invented(ecr, repository, tag, **changes):
             ],
         ),
         (
-            {"config": {"size": 11 * 1024**3}},
+            {"size": 11 * 1024**3},
             [
                 "has 11 GB, more than 10 GB.",
                 "A serverless endpoint refuses it",
