@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from aws.pushing import aws_cli
 from server import ROOT, until
 
 README = (ROOT / "README.md").read_text()
@@ -26,6 +27,9 @@ def clone(tmp_path_factory):
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+    somebody = ("-c", "user.name=reader", "-c", "user.email=reader@example.com")
+    for command in (["init", "--quiet"], ["add", "."], [*somebody, "commit", "--quiet", "--message=all"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
     return folder
 
 
@@ -39,16 +43,17 @@ class Reader:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.environ = terminal()
         self.servers: list[subprocess.Popen[bytes]] = []
 
     def types(self, block: str) -> str:
         """Type a block; return what it prints. One that serves is left running once it says that it is ready."""
         if block.startswith("make serve"):
             return self.starts_serving(block)
-        if block.startswith("make endpoint"):
+        if block.startswith(("make endpoint", "make rehearsal")):
             return self.starts(block, "ready on")
         typed = subprocess.run(
-            ["bash", "-euc", block], cwd=self.folder, env=terminal(), capture_output=True, text=True, check=False
+            ["bash", "-euc", block], cwd=self.folder, env=self.environ, capture_output=True, text=True, check=False
         )
         assert typed.returncode == 0, f"{block}\n{typed.stdout}\n{typed.stderr}"
         return typed.stdout
@@ -65,7 +70,7 @@ class Reader:
             server = subprocess.Popen(
                 ["env", "--default-signal=INT", "bash", "-c", f"exec {block}"],
                 cwd=self.folder,
-                env=terminal(),
+                env=self.environ,
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
@@ -100,7 +105,7 @@ def is_taken(port: int) -> bool:
 @pytest.fixture(scope="module")
 def reader(clone):
     """The README's ports are the reader's to have free; where they are not, only CI insists."""
-    taken = [port for port in (8080, 8081, 8082, 8090) if is_taken(port)]
+    taken = [port for port in (8080, 8081, 8082, 8090, 5566, 5567) if is_taken(port)]
     if taken and os.environ.get("REQUIRE_ALL") != "1":
         pytest.skip(f"the README's commands need port {taken[0]}, which is taken")
     reader = Reader(clone)
@@ -125,7 +130,6 @@ TYPED = (
     "echo '5.1",
     "make serve MODEL=mine",
     "make predict MODEL=mine",
-    "tar --create",
 )
 TYPED_WITH_DOCKER = (
     "docker build --file container/Dockerfile --tag my-image",
@@ -133,10 +137,11 @@ TYPED_WITH_DOCKER = (
     "make contract",
     "docker build --file container/Dockerfile --tag my-abalone",
 )
+TYPED_ON_AWS = ("make rehearsal", "eval ", "IMAGE=", "make plan", "make destroy")
 
 
 def test_every_block_is_typed_by_a_test():
-    known = {block_with(beginning) for beginning in (*TYPED, *TYPED_WITH_DOCKER)}
+    known = {block_with(beginning) for beginning in (*TYPED, *TYPED_WITH_DOCKER, *TYPED_ON_AWS)}
     assert set(BLOCKS) - known == {"make test\n"}  # which is what is running this
 
 
@@ -161,12 +166,6 @@ def test_the_readme_leads_to_a_model_of_ones_own(reader):
     until(lambda: not is_taken(8081), "the server's end")
 
 
-def test_the_archive_has_the_models_files_at_its_top_level(reader):
-    reader.types(block_with("tar --create"))
-    listed = subprocess.run(["tar", "-tzf", "/tmp/model.tar.gz"], capture_output=True, text=True, check=True).stdout
-    assert "./model.joblib" in listed.splitlines()
-
-
 @pytest.mark.engine
 def test_the_readme_leads_to_the_image(reader):
     try:
@@ -178,6 +177,21 @@ def test_the_readme_leads_to_the_image(reader):
     finally:
         subprocess.run(["docker", "rm", "--force", "my-server"], capture_output=True, check=False)
         subprocess.run(["docker", "rmi", "my-image", "my-abalone"], capture_output=True, check=False)
+
+
+@pytest.mark.engine
+@pytest.mark.registry
+def test_the_readme_leads_to_aws_and_back(reader):
+    """In the rehearsal, whose registry and containers are real; each block in a terminal that was told of it."""
+    reader.environ["PATH"] = f"{aws_cli()}:{reader.environ['PATH']}"
+    rehearsal, told, *blocks = map(block_with, TYPED_ON_AWS)
+    reader.types(rehearsal)
+    written, answered, gone = (reader.types(told + block) for block in blocks)
+    assert written == f"{reader.folder}/deploy/stages/rings.toml\n"
+    assert "  + Endpoint AWS::SageMaker::Endpoint\n" in answered
+    assert answered.endswith("7.258125951673891\n")
+    assert gone.startswith("rings is gone.")
+    reader.presses_ctrl_c()
 
 
 def predicted(reader):
