@@ -8,7 +8,7 @@ import pytest
 
 from builders import MATRIX, ask, load, load_code, npy, separate_imports
 from server import MODELS
-from serving.batching import answer_together
+from serving import batching
 from serving.errors import BadRequest, ModelFailed, NotAcceptable, RequestError, UnprocessableInput
 from serving.hooks import Hooks
 from serving.inference import InferenceRequest
@@ -21,6 +21,13 @@ MANY = 10_000
 def _separate_imports():
     with separate_imports():
         yield
+
+
+def answer_together(model, requests, most_rows):
+    """Return the outcomes in the order of the requests."""
+    answered = [one for step in batching.answer_together(model, requests, most_rows) for one in step]
+    assert sorted(place for place, _ in answered) == list(range(len(requests)))
+    return [outcome for _, outcome in sorted(answered, key=lambda one: one[0])]
 
 
 class Counting:
@@ -68,6 +75,27 @@ def test_media_types_may_be_mixed_and_each_answer_has_its_own(tmp_path):
     outcomes = answer_together(model, requests, MANY)
     assert bodies(outcomes) == [b"3.0\n", b"[7.0]", b"11.0\n15.0\n", b"19.0\n"]
     assert model.loaded.calls == [5]
+
+
+def test_after_each_call_of_the_model_the_answers_that_are_there_are_handed_over(tmp_path):
+    """So that each call has its own time, and nobody waits for the calls after it."""
+    model = counting(tmp_path)
+    unreadable = InferenceRequest(b"{", "application/json")
+    steps = batching.answer_together(model, [csv("1,2"), unreadable, csv("3,4\n5,6\n7,8"), csv("9,9")], 3)
+    assert model.loaded.calls == []
+    calls, places = [], []
+    for step in steps:
+        calls.append(list(model.loaded.calls))
+        places.append([place for place, _ in step])
+    assert (calls, places) == ([[1], [1, 3], [1, 3, 1]], [[1, 0], [2], [3]])
+
+
+def test_who_has_given_up_is_not_asked_for_again_one_by_one(tmp_path):
+    model = counting(tmp_path)
+    requests = [csv("1,2"), csv("-1,2"), csv("3,4")]
+    steps = list(batching.answer_together(model, requests, MANY, lambda place: place != 2))
+    assert [place for step in steps for place, _ in step] == [0, 1]
+    assert model.loaded.calls == [3, 1, 1]
 
 
 def test_a_request_that_cannot_be_read_costs_its_neighbours_nothing(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import gevent
 import pytest
 
+from fakes import FakeClock
 from server import until
 from serving.errors import BadRequest, DeadlineExceeded
 from serving.inference import InferenceRequest, InferenceResponse
@@ -25,11 +26,13 @@ class Model:
         self.batches: list[list[bytes]] = []
         self.threads: set[int] = set()
 
-    def __call__(self, requests):
+    def __call__(self, requests, is_wanted):
         self.batches.append([request.body for request in requests])
         self.threads.add(threading.get_ident())
         assert self.gate.wait(PATIENCE)
-        return [Outcome(value=InferenceResponse(request.body, "text/plain")) for request in requests]
+        yield [
+            (place, Outcome(InferenceResponse(request.body, "text/plain"))) for place, request in enumerate(requests)
+        ]
 
 
 @pytest.fixture
@@ -97,11 +100,9 @@ def test_no_more_requests_go_together_than_there_may_be_rows(thread, model):
 
 
 def test_each_waits_for_its_own_outcome_be_it_an_error(thread):
-    def answer(requests):
-        return [
-            Outcome(error=BadRequest("bad")) if request.body == b"bad" else Outcome(value=request.body)
-            for request in requests
-        ]
+    def answer(requests, is_wanted):
+        for place, request in enumerate(requests):
+            yield [(place, Outcome(error=BadRequest("bad")) if request.body == b"bad" else Outcome(request.body))]
 
     queue = queue_of(thread, answer)
     good, bad = ask(queue, b"good"), ask(queue, b"bad")
@@ -148,13 +149,56 @@ def test_a_request_whose_greenlet_is_killed_is_not_begun(thread, model):
 
 
 def test_a_fault_of_the_server_reaches_everybody_and_the_next_request_is_served(thread):
-    def answer(requests):
+    def answer(requests, is_wanted):
         if requests[0].body == b"fault":
             raise RuntimeError("a fault")
-        return [Outcome(value=request.body) for request in requests]
+        yield [(place, Outcome(request.body)) for place, request in enumerate(requests)]
 
     queue = queue_of(thread, answer)
     faulty = [ask(queue, b"fault"), ask(queue, b"beside it")]
     gevent.joinall(faulty, PATIENCE)
     assert [str(greenlet.exception) for greenlet in faulty] == ["a fault", "a fault"]
     assert queue.run(InferenceRequest(b"next"), PATIENCE, print) == b"next"
+
+
+def test_each_step_has_its_own_time_and_its_answers_go_out_after_it(thread):
+    """A worker is stuck when one call of the model takes too long, not when many calls do one after the other."""
+    gates = [threading.Event(), threading.Event()]
+
+    def answer(requests, is_wanted):
+        for place, gate in enumerate(gates[: len(requests)]):
+            assert gate.wait(PATIENCE)
+            yield [(place, Outcome(requests[place].body))]
+
+    clock = FakeClock()
+    thread = NativeThread(threads=1, clock=clock)
+    queue = queue_of(thread, answer)
+    first, second = ask(queue, b"first"), ask(queue, b"second")
+    until(lambda: gevent.sleep(0) or thread.busy_seconds() == 0.0, "the begin", PATIENCE)
+    clock.advance(30.0)
+    gates[0].set()
+    first.join(PATIENCE)
+    assert first.value == b"first"
+    assert not second.ready()
+    clock.advance(20.0)
+    assert thread.busy_seconds() <= 20.0
+    gates[1].set()
+    second.join(PATIENCE)
+    assert second.value == b"second"
+
+
+def test_a_request_that_is_not_wanted_any_more_is_said_to_be_so(thread, model):
+    seen = []
+
+    def answer(requests, is_wanted):
+        assert model.gate.wait(PATIENCE)
+        seen.extend(map(is_wanted, range(len(requests))))
+        yield [(place, Outcome(request.body)) for place, request in enumerate(requests) if is_wanted(place)]
+
+    queue = queue_of(thread, answer)
+    late, patient = ask(queue, b"late", IMPATIENCE), ask(queue, b"patient")
+    late.join(PATIENCE)
+    model.gate.set()
+    patient.join(PATIENCE)
+    assert patient.value == b"patient"
+    assert seen == [False, True]

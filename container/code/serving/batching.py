@@ -5,7 +5,7 @@ Every request keeps its own answer: they are read and written one by one, only `
 Whatever goes wrong there is tried again, request by request, so that nobody pays for a neighbour's row.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -26,26 +26,48 @@ class Waiting(NamedTuple):
     begun: Begun
 
 
-def answer_together(model: Model, requests: Sequence[InferenceRequest], most_rows: int) -> list[Outcome]:
+Answered = list[tuple[int, Outcome]]  # the places of requests among those asked, and what became of them
+
+
+def answer_together(
+    model: Model,
+    requests: Sequence[InferenceRequest],
+    most_rows: int,
+    is_wanted: Callable[[int], bool] = lambda place: True,
+) -> Iterator[Answered]:
     """
     Answer *requests*, those that can be joined with one call of the model for *most_rows* rows or fewer.
 
-    Returns:
-        An outcome for each request, in their order: an `InferenceResponse`, or the error.
+    Args:
+        is_wanted: tells whether somebody still waits for the answer to the request at a place.
+
+    Yields:
+        After each call of the model, the outcomes that are there: an `InferenceResponse`, or the error.
     """
-    outcomes = [outcome_of(model.begin, request) for request in requests]
+    begun = [outcome_of(model.begin, request) for request in requests]
+    there = [(place, outcome) for place, outcome in enumerate(begun) if outcome.error is not None]
     read = [
         Waiting(place, kind_of_request(model, outcome.value), outcome.value)
-        for place, outcome in enumerate(outcomes)
+        for place, outcome in enumerate(begun)
         if outcome.error is None
     ]
     for group in groups_of(read, most_rows):
-        answers = together_if_possible(model, [waiting.begun for waiting in group])
-        for waiting, answer in zip(
-            group, answers or [outcome_of(alone, model, one.begun) for one in group], strict=True
-        ):
-            outcomes[waiting.place] = answer
-    return outcomes
+        for answered in answer_group(model, group, is_wanted):
+            yield [*there, *answered]
+            there = []
+    if there:
+        yield there
+
+
+def answer_group(model: Model, group: Sequence[Waiting], is_wanted: Callable[[int], bool]) -> Iterator[Answered]:
+    """Yield the outcomes of requests of one kind: at once or, if that cannot be, one after the other."""
+    answers = together_if_possible(model, [waiting.begun for waiting in group])
+    if answers is not None:
+        yield [(waiting.place, answer) for waiting, answer in zip(group, answers, strict=True)]
+        return
+    for waiting in group:
+        if is_wanted(waiting.place):
+            yield [(waiting.place, outcome_of(alone, model, waiting.begun))]
 
 
 def kind_of_request(model: Model, begun: Begun) -> Hashable:

@@ -1,7 +1,8 @@
 """The requests that wait for the model: what came while it ran is its next batch. There is no timer to wait for."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import gevent
 from gevent.event import AsyncResult, Event
@@ -11,7 +12,8 @@ from serving.inference import InferenceRequest, InferenceResponse
 from serving.native_thread import NativeThread, late_message
 from serving.outcome import Outcome, outcome_of
 
-Answer = Callable[[Sequence[InferenceRequest]], list[Outcome]]
+# Answers requests, of which some may not be wanted any more: yields the places and outcomes of those it is done with.
+Answer = Callable[[Sequence[InferenceRequest], Callable[[int], bool]], Iterator[list[tuple[int, Outcome]]]]
 Discard = Callable[[InferenceResponse], None]
 
 
@@ -44,7 +46,7 @@ class RequestQueue:
     """Has everything that waits answered together, in the native thread, whenever that is free."""
 
     def __init__(self, thread: NativeThread, answer: Answer, most: int):
-        """Begin; *answer* is called in *thread*, with *most* requests or fewer."""
+        """Begin; *answer* is called in *thread*, a step at a time, with *most* requests or fewer."""
         self._thread = thread
         self._answer = answer
         self._most = most
@@ -84,8 +86,14 @@ class RequestQueue:
         return batch
 
     def _answer_all(self, batch: list[Ticket]) -> None:
-        requests = [ticket.request for ticket in batch]
-        answered = outcome_of(self._thread.run_to_end, lambda: self._answer(requests))
-        outcomes = [answered] * len(batch) if answered.error else answered.value
-        for ticket, outcome in zip(batch, outcomes, strict=True):
-            ticket.settle(outcome, self._thread)
+        """Settle each ticket as soon as its outcome is there; each step is a call in the thread of its own."""
+        steps = self._answer([ticket.request for ticket in batch], lambda place: not batch[place].given_up)
+        unsettled = dict(enumerate(batch))
+        while unsettled:
+            step = outcome_of(self._thread.run_to_end, partial(next, steps, None))
+            if step.error is not None:
+                step = Outcome([(place, step) for place in unsettled])
+            elif step.value is None:
+                return  # nobody waits for those that are left
+            for place, outcome in step.value:
+                unsettled.pop(place).settle(outcome, self._thread)

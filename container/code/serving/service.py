@@ -93,7 +93,9 @@ class ModelService:
             report_batching(self._verdict)
         if self._verdict.together:
             most = self._settings.batch_rows
-            self._queue = RequestQueue(thread, lambda requests: answer_together(model, requests, most), most)
+            self._queue = RequestQueue(
+                thread, lambda requests, is_wanted: answer_together(model, requests, most, is_wanted), most
+            )
         self._model, self._thread = model, thread
 
     @property
