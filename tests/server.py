@@ -264,8 +264,10 @@ class ContainerServer(Server):
         mount = ("--volume", f"{model}:/opt/ml/model:ro") if model else ()
         publish = () if "--network" in options else ("--publish", f"127.0.0.1:{self.port}:{inside}")
         command = ("--detach", "--name", self.name, *publish, *mount, *variables, *options, image, "serve", *arguments)
+        self._end: subprocess.Popen[bytes] | None = None
         try:
             docker("run", *command)
+            self._end = subprocess.Popen(["docker", "wait", self.name], stdout=subprocess.DEVNULL)
         except AssertionError:
             self.close()  # a container that cannot be started is there all the same
             raise
@@ -285,7 +287,8 @@ class ContainerServer(Server):
         return done.stdout + done.stderr
 
     def has_ended(self) -> bool:
-        return self.inspect("{{.State.Running}}") == "false"
+        """Ask the engine only once the first end has come: each question takes it as long as an answer takes nginx."""
+        return self._end.poll() is not None and self.inspect("{{.State.Running}}") == "false"
 
     def exit_status(self) -> int:
         until(self.has_ended, "the container's end")
@@ -297,3 +300,6 @@ class ContainerServer(Server):
 
     def close(self) -> None:
         docker("rm", "--force", "--volumes", self.name, check=False)
+        if self._end:
+            self._end.kill()
+            self._end.wait()

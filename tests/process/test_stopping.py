@@ -85,7 +85,6 @@ def test_while_a_workers_successor_loads_the_other_worker_answers(serve):
     gate = f"/tmp/gate-{uuid.uuid4().hex}"
     both = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SERVING_LOAD_PER": "worker"}
     server = serve("obedient", SERVING_TEST_GATE=gate, **both)
-    until(lambda: server.log_text().count("worker ready") == 2, "two ready workers")
     server.tell(touch=gate)
     victim = min(server.worker_pids())
     os.kill(victim, signal.SIGKILL)
@@ -101,7 +100,6 @@ def test_while_a_workers_successor_loads_the_other_worker_answers(serve):
 def test_with_all_workers_dead_but_one_every_request_is_answered(serve):
     gate = f"/tmp/gate-{uuid.uuid4().hex}"
     server = serve("obedient", SERVING_TEST_GATE=gate, SAGEMAKER_MODEL_SERVER_WORKERS="4", SERVING_LOAD_PER="worker")
-    until(lambda: server.log_text().count("worker ready") == 4, "four ready workers")
     server.tell(touch=gate)
     for victim in sorted(server.worker_pids())[:3]:
         os.kill(victim, signal.SIGKILL)

@@ -5,7 +5,7 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 import requests
@@ -23,9 +23,19 @@ def gate():
 @pytest.fixture
 def server(serve):
     """Two workers: one waits at the gate while the other is told to open it."""
-    server = serve("streaming", SAGEMAKER_MODEL_SERVER_WORKERS="2")
-    until(lambda: server.log_text().count("worker ready") == 2, "two ready workers")
-    return server
+    return serve("streaming", SAGEMAKER_MODEL_SERVER_WORKERS="2")
+
+
+SECONDS = 14
+
+
+@pytest.fixture(scope="module", autouse=True)
+def long_stream(begin):
+    """An answer that takes long, and its server: begun before the first test, so that it passes beside all of them."""
+    with closing(begin("streaming", SAGEMAKER_MODEL_SERVER_TIMEOUT="3", SAGEMAKER_MODEL_SERVER_WORKERS="1")) as server:
+        server.wait_until_ready()
+        (answer,) = in_background(lambda _: server.tell(parts=["part", {"sleep": 1}] * SECONDS), 0)
+        yield server, answer
 
 
 @contextmanager
@@ -150,16 +160,6 @@ def test_a_part_that_is_too_late_breaks_the_body(serve):
     assert server.tell().status_code == 200
 
 
-def test_a_stream_may_last_longer_than_any_timeout_as_long_as_parts_keep_coming(serve):
-    """A request has 3 s here; nginx waits for 13 s, and it is a part that it waits for."""
-    server = serve("streaming", SAGEMAKER_MODEL_SERVER_TIMEOUT="3", SAGEMAKER_MODEL_SERVER_WORKERS="1")
-    with streamed(server, *["part", {"sleep": 1}] * 14) as answer:
-        assert answer.content == b"part" * 14
-    line = line_of(server, answer)
-    assert line["ended"] == "whole"
-    assert line["milliseconds"] > 13000
-
-
 def test_a_stream_in_flight_is_brought_to_its_end_before_the_server_ends_with_0(server, gate):
     with streamed(server, "first", {"wait_for": gate}, "second", {"remove": gate}) as answer:
         chunks = chunks_of(answer)
@@ -219,3 +219,13 @@ def test_a_session_opens_and_closes(serve):
     plain = server.invoke("{}", X_Amzn_SageMaker_Custom_Attributes="trace=7")
     assert plain.headers[ATTRIBUTES] == "trace=7"
     assert not {SESSION, CLOSED_SESSION} & set(plain.headers)
+
+
+def test_a_stream_may_last_longer_than_any_timeout_as_long_as_parts_keep_coming(long_stream):
+    """A request has 3 s here; nginx waits for 13 s, and it is a part that it waits for."""
+    server, future = long_stream
+    answer = future.result()
+    assert answer.content == b"part" * SECONDS
+    line = line_of(server, answer)
+    assert line["ended"] == "whole"
+    assert line["milliseconds"] > 13000

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import closing
 
 import pytest
 
@@ -18,6 +19,17 @@ def model_fn(model_dir):
 def predict_fn(rows, model):
     return rows
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def long_load(begin, tmp_path_factory):
+    """A server whose worker loads for long: begun before the first test, so that it passes beside all of them."""
+    folder = tmp_path_factory.mktemp("slow_in_workers")
+    (folder / "code").mkdir()
+    (folder / "code" / "inference.py").write_text(SLOW_IN_WORKERS)
+    folder.chmod(0o755)
+    with closing(begin(folder, SAGEMAKER_MODEL_SERVER_TIMEOUT="2", SAGEMAKER_MODEL_SERVER_WORKERS="1")) as server:
+        yield server
 
 
 @pytest.mark.parametrize(
@@ -66,10 +78,8 @@ def test_a_worker_whose_model_is_stuck_is_replaced_and_what_it_queued_is_answere
 
 @pytest.mark.timeout(120)
 @pytest.mark.only("host")  # the same program, and it takes half a minute
-def test_a_long_load_in_a_worker_is_not_taken_for_a_hang(serve, tmp_path):
+def test_a_long_load_in_a_worker_is_not_taken_for_a_hang(long_load):
     """The arbiter's patience with a silent worker is the timeout plus 30 s; loading takes as long as it takes."""
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "inference.py").write_text(SLOW_IN_WORKERS)
-    server = serve(tmp_path, SAGEMAKER_MODEL_SERVER_TIMEOUT="2", SAGEMAKER_MODEL_SERVER_WORKERS="1")
-    assert server.invoke("[[1]]").json() == [[1.0]]
-    assert not server.logged("WORKER TIMEOUT")
+    long_load.wait_until_ready()
+    assert long_load.invoke("[[1]]").json() == [[1.0]]
+    assert not long_load.logged("WORKER TIMEOUT")
