@@ -83,5 +83,20 @@ def test_a_series_is_split_into_series():
     assert (first.tolist(), second.tolist(), second.index.tolist()) == ([1.5], [2.5, 3.5], [0, 1])
 
 
-def test_a_tuple_is_split_into_tuples():
-    assert list(split((1, 2, 3), [2, 1])) == [(1, 2), (3,)]
+def test_a_tuple_may_be_two_predictions_and_is_not_split():
+    with pytest.raises(Inseparable, match="of type tuple, which has no rows"):
+        split((np.zeros(2), np.ones(2)), [1, 1])
+
+
+@pytest.mark.parametrize("data", [np.zeros((0, 2)), FRAME.iloc[:0], [], sparse.csr_matrix((0, 2))])
+def test_what_has_no_rows_is_joined_with_nothing(data):
+    """It is an error, and its own caller's."""
+    assert kind_of(data) is None
+
+
+def test_what_is_more_than_an_array_or_a_frame_would_lose_it():
+    masked = np.ma.masked_array([[1.0]], mask=[[True]])
+    described = FRAME.copy()
+    described.attrs["units"] = "mm"
+    assert kind_of(masked) is None
+    assert kind_of(described) is None

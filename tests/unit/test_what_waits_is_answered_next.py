@@ -12,7 +12,7 @@ from serving.errors import BadRequest, DeadlineExceeded
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.native_thread import NativeThread
 from serving.outcome import Outcome
-from serving.request_queue import RequestQueue
+from serving.request_queue import LARGE, RequestQueue
 
 PATIENCE = 20  # seconds for what is expected to come
 IMPATIENCE = 0.05  # for what is not
@@ -202,3 +202,16 @@ def test_a_request_that_is_not_wanted_any_more_is_said_to_be_so(thread, model):
     patient.join(PATIENCE)
     assert patient.value == b"patient"
     assert seen == [False, True]
+
+
+def test_large_requests_are_read_one_after_the_other(thread, model):
+    """Or a small one would wait until all of them are read, and all of them would be in memory."""
+    queue = queue_of(thread, model)
+    first = busy(queue, model)
+    large = [ask(queue, bytes(LARGE)) for _ in range(2)]
+    small = [ask(queue, b"%d" % number) for number in range(2)]
+    compressed = gevent.spawn(queue.run, InferenceRequest(b"x", content_encoding="gzip"), PATIENCE, lambda answer: None)
+    gevent.sleep(0)
+    model.gate.set()
+    gevent.joinall([first, *large, *small, compressed], PATIENCE, raise_error=True)
+    assert [len(batch) for batch in model.batches] == [1, 1, 1, 2, 1]

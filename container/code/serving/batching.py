@@ -5,6 +5,7 @@ Every request keeps its own answer: they are read and written one by one, only `
 Whatever goes wrong there is tried again, request by request, so that nobody pays for a neighbour's row.
 """
 
+import logging
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from serving.model import Begun, Model
 from serving.outcome import Outcome, outcome_of
 
 ROWS_OF_DECODERS = "rows"
+log = logging.getLogger(__name__)
 NOBODYS = Context("")  # a prediction for several requests has the context of none
 
 
@@ -60,19 +62,24 @@ def answer_together(
 
 
 def answer_group(model: Model, group: Sequence[Waiting], is_wanted: Callable[[int], bool]) -> Iterator[Answered]:
-    """Yield the outcomes of requests of one kind: at once or, if that cannot be, one after the other."""
-    answers = together_if_possible(model, [waiting.begun for waiting in group])
-    if answers is not None:
-        yield [(waiting.place, answer) for waiting, answer in zip(group, answers, strict=True)]
-        return
-    for waiting in group:
-        if is_wanted(waiting.place):
-            yield [(waiting.place, outcome_of(alone, model, waiting.begun))]
+    """Yield the outcomes of requests of one kind: at once, and one after the other of those that fail so."""
+    wanted = [waiting for waiting in group if is_wanted(waiting.place)]
+    answers = together_if_possible(model, [waiting.begun for waiting in wanted])
+    answered = [(one.place, answer) for one, answer in zip(wanted, answers, strict=True) if answer.error is None]
+    if answered:
+        yield answered
+    places = {place for place, _ in answered}
+    for waiting in wanted:
+        if waiting.place not in places and is_wanted(waiting.place):
+            # Read anew: what was read may have been changed on the way to the failure.
+            yield [(waiting.place, outcome_of(model.transform, waiting.begun.context.request))]
 
 
 def kind_of_request(model: Model, begun: Begun) -> Hashable:
     """Return what the request's rows can be joined with; the decoders' rows with each other, whatever their type."""
-    return kind_of(begun.decoded) if model.hooks.input_fn else ROWS_OF_DECODERS
+    if not model.hooks.input_fn:
+        return ROWS_OF_DECODERS if len(begun.decoded) else None  # no rows are an error, and that request's own
+    return kind_of(begun.decoded)
 
 
 def groups_of(read: Sequence[Waiting], most_rows: int) -> Iterator[list[Waiting]]:
@@ -91,14 +98,15 @@ def groups_of(read: Sequence[Waiting], most_rows: int) -> Iterator[list[Waiting]
         yield group
 
 
-def together_if_possible(model: Model, begun: Sequence[Begun]) -> list[Outcome] | None:
-    """Return the answers to requests of one kind, None if each has to be asked by itself."""
-    if len(begun) < 2:
-        return None
+def together_if_possible(model: Model, begun: Sequence[Begun]) -> list[Outcome]:
+    """Return the outcomes of requests of one kind; an error if one has to be asked by itself."""
+    if len(begun) == 1:
+        return [outcome_of(alone, model, begun[0])]
     try:
         return together(model, begun)
-    except BaseException:  # whoever it was will hear of it when asked alone
-        return None
+    except BaseException as error:  # whoever it was will hear of it when asked alone
+        log.info("%d requests could not be answered together", len(begun), extra={"reason": repr(error)[:300]})
+        return [Outcome(error=error)] * len(begun)
 
 
 def together(model: Model, begun: Sequence[Begun]) -> list[Outcome]:
@@ -113,8 +121,9 @@ def joined(model: Model, begun: Sequence[Begun]) -> tuple[Any, list[int]]:
     counts = [rows_of(one.decoded) for one in begun]
     if model.hooks.input_fn:
         return join([one.decoded for one in begun]), counts
-    rows = [row for one in begun for row in one.decoded]
-    return model.schema.assemble(rows), counts
+    if model.schema.kind == "matrix":
+        return join([model.assemble(one) for one in begun]), counts
+    return model.schema.assemble([row for one in begun for row in one.decoded]), counts
 
 
 def predict(model: Model, data: Any) -> Any:

@@ -16,26 +16,20 @@ from serving.errors import StartError
 from serving.hooks import described
 
 FINE = b"+"
-REFUSED = b"-"  # and the note, or the reason, after it
+REFUSED = b"-"  # and the reason after it
 
 
 @dataclass(frozen=True)
 class Proof:
-    """
-    Whether the workers may share the loaded model, and why.
-
-    Attributes:
-        note: what the canary had to say beside that it is well.
-    """
+    """Whether the workers may share the loaded model, and why."""
 
     shared: bool
     reason: str
-    note: str = ""
 
 
-def prove_fork(predict: Callable[[], str | None], timeout: float) -> Proof:
+def prove_fork(predict: Callable[[], None], timeout: float) -> Proof:
     """
-    Fork a child that calls *predict*, and judge by its end; a text that *predict* returns is the proof's note.
+    Fork a child that calls *predict*, and judge by its end.
 
     Raises:
         StartError: when the child could predict, but *predict* itself refused the model.
@@ -59,9 +53,8 @@ def judge(message: bytes | None, wait_status: int, timeout: float) -> Proof:
     """Return the verdict on a canary that said *message* (None: nothing in time) and ended with *wait_status*."""
     if message is None:
         return Proof(False, f"a forked copy of the model did not answer its samples within {timeout:g} s")
-    if message.startswith(FINE):
-        note = message.removeprefix(FINE).decode(errors="replace")
-        return Proof(True, "a forked copy of the model answered its samples", note)
+    if message == FINE:
+        return Proof(True, "a forked copy of the model answered its samples")
     if message:
         raise StartError(message.removeprefix(REFUSED).decode(errors="replace"))
     return Proof(False, f"a forked copy of the model died: {how_it_ended(wait_status)}")
@@ -73,13 +66,14 @@ def how_it_ended(wait_status: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
-def run_and_leave(predict: Callable[[], str | None], writer: int) -> None:
+def run_and_leave(predict: Callable[[], None], writer: int) -> None:
     """Call *predict* in a native thread, as the workers do, write how it went, and end the process, come what may."""
     result = [b""]
 
     def attempt() -> None:
         try:
-            result[0] = FINE + (predict() or "").encode(errors="replace")
+            predict()
+            result[0] = FINE
         except BaseException as error:  # SystemExit too: a worker would end of it, again and again
             reason = str(error) if isinstance(error, StartError) else described(error)
             result[0] = REFUSED + reason.encode(errors="replace")

@@ -13,14 +13,21 @@ class Inseparable(Exception):
 
 
 def kind_of(data: Any) -> Hashable:
-    """Return what *data* can be joined with: inputs of the same kind. None if with nothing."""
-    if isinstance(data, np.ndarray):
-        return ("array", data.dtype, data.shape[1:]) if data.ndim else None
-    if isinstance(data, pd.DataFrame):
-        return ("frame", tuple(data.columns), tuple(data.dtypes)) if is_counted(data.index) else None
-    if isinstance(data, list):
-        return "list"
-    if is_sparse(data):
+    """
+    Return what *data* can be joined with: inputs of the same kind. None if with nothing.
+
+    That is so of what has no rows, and of subclasses: a mask, or whatever else they have more, would be lost.
+    """
+    if not hasattr(data, "__len__") and not hasattr(data, "shape"):
+        return None
+    if type(data) is np.ndarray:
+        return ("array", data.dtype, data.shape[1:]) if data.ndim and len(data) else None
+    if type(data) is pd.DataFrame:
+        plain = is_counted(data.index) and len(data) and not data.attrs
+        return ("frame", tuple(data.columns), tuple(data.dtypes)) if plain else None
+    if type(data) is list:
+        return "list" if data else None
+    if is_sparse(data) and data.shape[0]:
         return ("sparse", type(data), data.dtype, data.shape[1])
     return None
 
@@ -73,7 +80,7 @@ def cutter_of(prediction: Any) -> Callable[[slice], Any]:
     if isinstance(prediction, pd.DataFrame | pd.Series):
         by_place: Any = prediction.iloc
         return lambda rows: by_place[rows].reset_index(drop=True)
-    if isinstance(prediction, list | tuple) or (isinstance(prediction, np.ndarray) and prediction.ndim):
+    if isinstance(prediction, list) or (isinstance(prediction, np.ndarray) and prediction.ndim):
         return prediction.__getitem__
     if is_sparse(prediction):
         rows_first: Any = prediction.tocsr()

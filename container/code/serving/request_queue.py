@@ -14,6 +14,7 @@ from serving.outcome import Outcome, outcome_of
 
 # Answers requests, of which some may not be wanted any more: yields the places and outcomes of those it is done with.
 Answer = Callable[[Sequence[InferenceRequest], Callable[[int], bool]], Iterator[list[tuple[int, Outcome]]]]
+LARGE = 1 << 20  # bytes of bodies that are read before the first of them is answered
 Discard = Callable[[InferenceResponse], None]
 
 
@@ -23,22 +24,32 @@ class Ticket:
     def __init__(self, request: InferenceRequest, discard: Discard):
         self.request = request
         self.given_up = False
+        # What a compressed body inflates to is not known yet.
+        self.size = LARGE if request.content_encoding else len(request.body)
         self._discard = discard
         self._outcome: AsyncResult[Outcome] = AsyncResult()
 
-    def wait(self, timeout: float) -> InferenceResponse:
+    def wait(self, timeout: float, thread: NativeThread) -> InferenceResponse:
         """Return the answer, or raise what stands in its place; `DeadlineExceeded` after *timeout* seconds."""
+        fetched: Outcome | None = None
         try:
-            return self._outcome.get(timeout=timeout).get()  # type: ignore[no-any-return]
+            fetched = self._outcome.get(timeout=timeout)
         except gevent.Timeout:
             raise DeadlineExceeded(late_message(timeout)) from None
         finally:
-            self.given_up = not self._outcome.ready()
+            self.given_up = fetched is None
+            if self.given_up and self._outcome.ready():  # just now, and too late
+                self._clean_up(self._outcome.get(), thread)
+        return fetched.get()  # type: ignore[no-any-return]
 
     def settle(self, outcome: Outcome, thread: NativeThread) -> None:
         """Hand over what became of the request; an answer that nobody waits for is cleaned up after."""
         self._outcome.set(outcome)
-        if self.given_up and outcome.error is None:
+        if self.given_up:
+            self._clean_up(outcome, thread)
+
+    def _clean_up(self, outcome: Outcome, thread: NativeThread) -> None:
+        if outcome.error is None:
             thread.run_at_last(lambda: self._discard(outcome.value), patience=0)
 
 
@@ -67,7 +78,7 @@ class RequestQueue:
         ticket = Ticket(request, discard)
         self._waiting.append(ticket)
         self._arrival.set()
-        return ticket.wait(timeout)
+        return ticket.wait(timeout, self._thread)
 
     def _serve(self) -> None:
         while True:
@@ -77,9 +88,13 @@ class RequestQueue:
                 self._answer_all(batch)
 
     def _next(self) -> list[Ticket]:
-        """Return those that have waited longest and still do."""
+        """Return those that have waited longest and still do; what is large is read and answered by itself."""
         batch: list[Ticket] = []
+        size = 0
         while self._waiting and len(batch) < self._most:
+            size += self._waiting[0].size
+            if batch and size > LARGE:
+                break
             ticket = self._waiting.popleft()
             if not ticket.given_up:
                 batch.append(ticket)

@@ -1,11 +1,10 @@
 """The model's life in gunicorn: loaded and proved before the fork, started in each worker, asked by each request."""
 
 import gc
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -39,7 +38,6 @@ class ModelService:
         self._samples: list[Sample] = []
         self._model: Model | None = None
         self._thread: NativeThread | None = None
-        self._verdict: Verdict | None = None
         self._queue: RequestQueue | None = None
 
     def prepare(self) -> bool:
@@ -61,8 +59,6 @@ class ModelService:
         report_load(proof, loaded - began, time.monotonic() - loaded, len(self._samples))
         if proof.shared:
             self._model = model
-            self._verdict = Verdict(**json.loads(proof.note))
-            report_batching(self._verdict)
             gc.collect()
             gc.freeze()  # the collector would touch, and so copy, every shared page in every worker
         return proof.shared
@@ -71,28 +67,22 @@ class ModelService:
         if not self._samples:
             return Proof(False, "there are no samples/ to prove that the model survives a fork")
         try:
-            return prove_fork(lambda: json.dumps(asdict(self._try(model))), self._settings.canary_timeout)
+            return prove_fork(lambda: replay(model, self._samples), self._settings.canary_timeout)
         except StartError as refusal:
             # The model's own fault comes out here again; what is left is the fork's, as with CUDA.
             replay(model, self._samples)
             return Proof(False, f"a forked copy of the model fails where the model itself does not: {refusal}")
 
-    def _try(self, model: Model) -> Verdict:
-        """Replay the samples one by one, then together."""
-        replay(model, self._samples)
-        return judge(model, self._samples, self._settings.batch_rows)
-
     def start(self) -> None:
         """Make this worker ready: load the model if it is not shared, and warm it up with its samples."""
         thread = NativeThread(self._plan.threads)
         model = self._model or thread.run(lambda: self._load(self._settings), self._settings.startup_timeout)
-        if self._verdict:
-            thread.run(lambda: replay(model, self._samples), self._settings.startup_timeout)
-        else:
-            self._verdict = thread.run(lambda: self._try(model), self._settings.startup_timeout)
-            report_batching(self._verdict)
-        if self._verdict.together:
-            most = self._settings.batch_rows
+        thread.run(lambda: replay(model, self._samples), self._settings.startup_timeout)
+        most = self._settings.batch_rows
+        verdict = thread.run(lambda: judge(model, self._samples, most), self._settings.startup_timeout)
+        if verdict:
+            report_batching(verdict)
+        if verdict and verdict.together:
             self._queue = RequestQueue(
                 thread, lambda requests, is_wanted: answer_together(model, requests, most, is_wanted), most
             )
