@@ -52,7 +52,12 @@ BY_TYPE: Mapping[tuple[str | None, str | None], Cut] = {
 
 def known(media_type: str | None) -> str | None:
     """Return what we call the media type, None if we know nothing of it."""
-    return KNOWN.get((media_type or "").partition(";")[0].strip().lower())
+    return KNOWN.get(plain(media_type))
+
+
+def plain(media_type: str | None) -> str:
+    """Return the media type without parameters, in lower case."""
+    return (media_type or "").partition(";")[0].strip().lower()
 
 
 def accept_of(batch: Batch) -> str | None:
@@ -63,9 +68,10 @@ def accept_of(batch: Batch) -> str | None:
 def cut_of(batch: Batch) -> Cut:
     """Return how the stage's files are cut: as it says, else as follows from the media types."""
     usual = BY_TYPE.get((known(batch.content_type), known(accept_of(batch))), WHOLE)
-    split = batch.split or ("Line" if batch.join else usual.split)
+    looked_into = bool(batch.join or batch.input_filter or batch.output_filter)  # SageMaker does that line by line
+    split = batch.split or ("Line" if looked_into else usual.split)
     return Cut(
         split,
         batch.strategy or (None if split == "None" else usual.strategy),
-        batch.assemble or ("Line" if batch.join else "None" if split == "None" else usual.assemble),
+        batch.assemble or ("Line" if looked_into else "None" if split == "None" else usual.assemble),
     )

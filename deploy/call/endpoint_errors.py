@@ -106,7 +106,7 @@ def _about_endpoint(client: Client, stage: Stage, said: str) -> Iterator[str]:
         yield f"make deploy STAGE={stage.name}"
         return
     status = about["EndpointStatus"]
-    if status in {"InService", "Updating", "RollingBack"}:
+    if status in {"InService", "Updating", "SystemUpdating", "RollingBack"}:
         yield f"SageMaker does not pass the request on: {said}"
         return
     yield f"The endpoint {stage.name} is not in service: it is {status}. {about.get('FailureReason', '')}".rstrip()

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from deploy.call.cutting import accept_of, cut_of, known
+from deploy.call.cutting import accept_of, cut_of, known, plain
 from deploy.errors import Refused
 from deploy.s3 import split
 from deploy.stack.tags import cost_note, tag_list
@@ -14,6 +14,7 @@ from deploy.stage.kinds import Batch, BatchStage
 
 MOST_MB_AT_ONCE = 100  # MaxConcurrentTransforms x MaxPayloadInMB
 LONGEST_NAME = 63
+LOOKED_INTO = ("text/csv", "application/json", "application/jsonlines")  # by filters and joins
 
 
 def refusals(stage: BatchStage, bucket: str) -> Iterator[str]:
@@ -45,16 +46,19 @@ def _cuts(batch: Batch) -> Iterator[str]:
     cut = cut_of(batch)
     if cut.split == "None" and cut.strategy == "MultiRecord":
         yield 'batch.strategy = "MultiRecord": there is one record where split is "None". Leave it out.'
-    if batch.join and (cut.split, cut.assemble) != ("Line", "Line"):
-        yield f'batch.join needs split and assemble to be "Line", not "{cut.split}" and "{cut.assemble}".'
+    filtering = [name for name in ("join", "input_filter", "output_filter") if getattr(batch, name)]
+    if filtering and (cut.split, cut.assemble) != ("Line", "Line"):
+        yield f'batch.{filtering[0]} needs split and assemble to be "Line", not "{cut.split}" and "{cut.assemble}".'
     if batch.join and known(batch.content_type) != known(accept_of(batch)):
         yield (
             f"batch.join puts answers beside rows of their own type, not {accept_of(batch)} beside "
             f"{batch.content_type}. Leave accept out."
         )
-    filtering = [name for name in ("join", "input_filter", "output_filter") if getattr(batch, name)]
-    if filtering and known(batch.content_type) is None:
-        yield f"batch.{filtering[0]}: SageMaker looks into CSV and JSON alone, not into {batch.content_type}."
+    strange = [
+        media_type for media_type in (batch.content_type, accept_of(batch)) if plain(media_type) not in LOOKED_INTO
+    ]
+    if filtering and strange:
+        yield f"batch.{filtering[0]}: SageMaker looks into {', '.join(LOOKED_INTO)}, and not into {strange[0]}."
 
 
 def _places(stage: BatchStage, bucket: str) -> Iterator[str]:

@@ -13,10 +13,12 @@ from deploy.errors import Refused
 from deploy.stage.kinds import (
     BUCKET_PATTERN,
     EMAIL_PATTERN,
+    GROUP_PATTERN,
     KEY_PATTERN,
     NAME_PATTERN,
     REGION_PATTERN,
     S3_PATTERN,
+    SUBNET_PATTERN,
     TYPE_PATTERN,
     VARIABLE_PATTERN,
     Stage,
@@ -25,7 +27,8 @@ from deploy.stage.never import NEVER
 
 STAGES = Path(__file__).parents[1] / "stages"
 # SageMaker's rule for an endpoint's name, with room for the stack's prefix and for what is appended to it.
-STAGE_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,52}")
+STAGE_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+LONGEST_NAME = 53
 CLASSES: Mapping[str, type[BaseModel]] = {
     get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(Stage)
 }
@@ -40,6 +43,8 @@ _LOOKS = {
     BUCKET_PATTERN: "a bucket's name, without s3://,",
     VARIABLE_PATTERN: "a variable's name of letters, digits and underscores",
     EMAIL_PATTERN: "an e-mail address",
+    GROUP_PATTERN: "a security group's id, such as sg-0123abcd,",
+    SUBNET_PATTERN: "a subnet's id, such as subnet-0123abcd,",
 }
 _stage: TypeAdapter[Stage] = TypeAdapter(Annotated[Stage, Field(discriminator="kind")])
 
@@ -48,10 +53,10 @@ def require_stage_name(name: str) -> str:
     """Return *name*; raise `Refused` if SageMaker would not take it for an endpoint."""
     if not name:
         raise Refused("No stage was named: STAGE=name is a file in deploy/stages, without .toml.")
-    if not STAGE_NAME.fullmatch(name):
+    if not STAGE_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise Refused(
             f"{name!r} cannot name a stage: the endpoint is called the same, and SageMaker takes letters, digits and "
-            "hyphens, no hyphen at either end; here at most 53."
+            f"hyphens, no hyphen at either end; here at most {LONGEST_NAME}."
         )
     return name
 
@@ -78,8 +83,10 @@ def parse_file(name: str, text: str, where: str) -> Stage:
 
 def parse_stage(name: str, content: Mapping[str, Any], where: str) -> Stage:
     """Return the stage that *content* describes; raise `Refused` with everything that is wrong with it."""
+    if "name" in content:
+        raise Refused(f"{where} is no stage:", f"name: a stage is called what its file is called, here {name}.")
     try:
-        return _stage.validate_python({"name": name, **content})
+        return _stage.validate_python({**content, "name": name})
     except ValidationError as error:
         kind = str(content.get("kind"))
         raise Refused(f"{where} is no stage:", *_in_words(error, kind)) from None

@@ -6,9 +6,11 @@ from functools import cache
 import botocore.session
 
 # m6g, c7gn, r8g...: the g after the generation says that the processor is Amazon's own, of the arm64 kind.
-_GRAVITON = re.compile(r"ml\.[a-z]+\d+[a-z]*?g[a-z]*\.")
+_GRAVITON = re.compile(r"ml\.(?:[a-z]+\d+[a-z]*?g[a-z]*|p6e-gb200)\.")
 # The d after the generation is a local disk; these families have one without saying so.
-_LOCAL_DISK = re.compile(r"ml\.(?:[a-z]+\d+[a-z]*d[a-z]*|g5|g6|g6e|g7|g7e|p5|p5e|p5en|trn1|trn1n|trn2)\.")
+_LOCAL_DISK = re.compile(
+    r"ml\.(?:[a-z]+\d+[a-z]*d[a-z]*|g5|g6|g6e|g7|g7e|p5|p5e|p5en|p6-b200|p6-b300|p6e-gb200|dl1|trn1|trn1n|trn2)\."
+)
 _BURSTABLE = re.compile(r"ml\.t\d")
 
 

@@ -5,17 +5,19 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+GROUP_PATTERN = r"^sg-[0-9a-f]+$"
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+$"
 KEY_PATTERN = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+$"
 NAME_PATTERN = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$"
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
 S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/]+)*/?$"
+SUBNET_PATTERN = r"^subnet-[0-9a-f]+$"
 TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
 VARIABLE_PATTERN = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 
 S3 = Annotated[str, Field(pattern=S3_PATTERN)]
 Key = Annotated[str, Field(pattern=KEY_PATTERN)]
-Environment = dict[Annotated[str, Field(pattern=VARIABLE_PATTERN)], str]
+Environment = dict[Annotated[str, Field(pattern=VARIABLE_PATTERN)], Annotated[str, Field(max_length=1024)]]
 
 
 class Table(BaseModel):
@@ -43,7 +45,7 @@ class Container(Table):
 class Member(Container):
     """A container of a pipeline."""
 
-    name: str = Field(pattern=NAME_PATTERN)
+    name: str = Field(pattern=NAME_PATTERN, max_length=63)
 
 
 class Instance(Table):
@@ -95,8 +97,8 @@ class Capture(Table):
 class Vpc(Table):
     """Run the containers in your network."""
 
-    subnets: list[str] = Field(min_length=1, max_length=16)
-    security_groups: list[str] = Field(min_length=1, max_length=5)
+    subnets: list[Annotated[str, Field(pattern=SUBNET_PATTERN)]] = Field(min_length=1, max_length=16)
+    security_groups: list[Annotated[str, Field(pattern=GROUP_PATTERN)]] = Field(min_length=1, max_length=5)
 
 
 class Serverless(Table):
@@ -157,7 +159,6 @@ class OnInstances(Common):
     """What every stage has whose machines one chooses."""
 
     instance: Instance
-    start_up_seconds: int = Field(default=300, ge=60, le=3600)
     network_isolation: bool = True
     vpc: Vpc | None = None
 
@@ -165,6 +166,7 @@ class OnInstances(Common):
 class Endpoint(OnInstances):
     """What every endpoint on instances has."""
 
+    start_up_seconds: int = Field(default=300, ge=60, le=3600)
     alarms: Alarms = Alarms()
     update: Update = Update()
 

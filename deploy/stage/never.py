@@ -59,5 +59,6 @@ NEVER: Mapping[tuple[str, str], str] = {
     ("batch", "alarms"): "alarms: a transform job says by itself whether it failed.",
     ("batch", "update"): "update: a transform job is not updated; the next one takes what the stage then says.",
     ("batch", "capture"): "capture: a transform job writes every answer to S3; batch.join puts the request beside it.",
+    ("batch", "start_up_seconds"): "start_up_seconds: SageMaker has no such limit for transform jobs.",
     ("batch", "serverless"): "serverless: transform jobs run on instances.",
 }

@@ -1,6 +1,7 @@
 """Write the file of a new stage: its kind's skeleton in `deploy/kinds`, filled in."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ def render(new: NewStage, measure: Callable[[Path], float]) -> str:
     return skeleton.substitute(
         name=new.name,
         owner=new.owner,
+        region=region_line(new.images[0]),
         image=f"image = {json.dumps(new.images[0])}",
         model=model_line(new.models[0] if new.models else None),
         containers=containers(new),
@@ -83,6 +85,12 @@ def render(new: NewStage, measure: Callable[[Path], float]) -> str:
     )
 
 
+def region_line(image: str) -> str:
+    """Return the line with the Region, which an image's address has: SageMaker takes images of its own alone."""
+    found = re.search(r"\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.", image)
+    return f'region = "{found[1]}"' if found else '# region = "eu-west-1"   # default: that of the environment'
+
+
 def containers(new: NewStage) -> str:
     """Return the tables of a pipeline's containers, each named after its model."""
     number = max(len(new.images), len(new.models))
@@ -90,17 +98,17 @@ def containers(new: NewStage) -> str:
     models: Sequence[str | None] = [*new.models] or [None] * number
     return "\n\n".join(
         f"[[containers]]\n"
-        f"name = {json.dumps(container_name(model, place))}\n"
+        f"name = {json.dumps(container_name(model, place, alone=models.count(model) == 1))}\n"
         f"image = {json.dumps(image)}\n"
         f"{model_line(model)}"
         for place, (image, model) in enumerate(zip(images, models, strict=True), start=1)
     )
 
 
-def container_name(model: str | None, place: int) -> str:
+def container_name(model: str | None, place: int, *, alone: bool) -> str:
     """Return a name that SageMaker takes: the model folder's, without underscores, or the place in the pipeline."""
     folder = model_folder(model) if model else None
-    return folder.name.replace("_", "-") if folder else f"container-{place}"
+    return folder.name.replace("_", "-") if folder and alone else f"container-{place}"
 
 
 def model_line(model: str | None) -> str:

@@ -1,6 +1,5 @@
 """What SageMaker would refuse later, or take and not do: said before anything is created."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, pairwise
 
@@ -18,13 +17,13 @@ from deploy.stage.kinds import (
     Update,
     containers_of,
 )
+from deploy.stage.tag_rules import tag_refusals
 
 GB = 1024**3
 LARGEST_SERVERLESS_IMAGE = 10 * GB
 LONGEST_UPDATE = 28_800  # s, MaximumExecutionTimeoutInSeconds
 MOST_BATCH_VARIABLES = 16
-_TAG = re.compile(r"[\w\s.:/=+@-]*")  # SageMaker's, for a tag's name and value
-OUR_TAGS = {"stage", "owner", "kind", "cost-note", "managed-by"}
+CONTAINERS_PATIENCE = 600  # s, with an answer in a transform job: docs/settings.md
 
 
 def require_possible(stage: Stage, facts: Facts) -> None:
@@ -131,6 +130,25 @@ def _keys_fit(stage: Stage, facts: Facts) -> Iterator[str]:
         )
 
 
+def _time_is_enough(stage: Stage, _: Facts) -> Iterator[str]:
+    """The container has a limit of its own, which has to be at least SageMaker's."""
+    if not isinstance(stage, BatchStage) or stage.batch.timeout_seconds <= CONTAINERS_PATIENCE:
+        return
+    if not {"SAGEMAKER_MODEL_SERVER_TIMEOUT", "MODEL_SERVER_TIMEOUT"} & set(stage.environment):
+        seconds = stage.batch.timeout_seconds
+        yield (
+            f"batch.timeout_seconds = {seconds}: the container gives up after {CONTAINERS_PATIENCE} s, unless the "
+            f'environment says SAGEMAKER_MODEL_SERVER_TIMEOUT = "{seconds}".'
+        )
+
+
+def _updates_can_go_back(stage: Stage, _: Facts) -> Iterator[str]:
+    if isinstance(stage, InstanceStage | PipelineStage | AsynchronousStage) and stage.instance.type.startswith(
+        "ml.inf1."
+    ):
+        yield f"instance.type: SageMaker cannot take an update back on {stage.instance.type}. Take an ml.inf2.xlarge."
+
+
 def _serverless_fits(stage: Stage, _: Facts) -> Iterator[str]:
     if isinstance(stage, ServerlessStage):
         serverless = stage.serverless
@@ -164,18 +182,6 @@ def _variables_fit(stage: Stage, _: Facts) -> Iterator[str]:
             yield "environment: SAGEMAKER_BIND_TO_PORT is SageMaker's to set; the container would not be found."
 
 
-def _tags_are_taken(stage: Stage, _: Facts) -> Iterator[str]:
-    for name, value in {"owner": stage.owner, **stage.tags}.items():
-        if not (_TAG.fullmatch(name + value) and len(name) <= 128 and len(value) <= 256):
-            yield f"tags: {name} = {value!r}: AWS takes letters, digits, spaces and _ . : / = + - @, 256 in all."
-
-
-def _tags_are_free(stage: Stage, _: Facts) -> Iterator[str]:
-    for tag in stage.tags:
-        if tag in OUR_TAGS or tag.lower().startswith("aws:"):
-            yield f"tags: {tag} is {'set by deploy' if tag in OUR_TAGS else 'reserved by AWS'}; take another name."
-
-
 Rule = Callable[[Stage, Facts], Iterable[str]]
 RULES: tuple[Rule, ...] = (
     _types_exist,
@@ -185,9 +191,10 @@ RULES: tuple[Rule, ...] = (
     _updates_can_be_done,
     _keys_fit,
     _serverless_fits,
+    _time_is_enough,
+    _updates_can_go_back,
     _names_differ,
     _mail_has_a_topic,
     _variables_fit,
-    _tags_are_taken,
-    _tags_are_free,
+    tag_refusals,
 )

@@ -72,6 +72,18 @@ def test_a_model_in_s3_or_in_the_image_is_not_measured(tmp_path):
     assert containers_of(read_stage("baked", tmp_path))[0].model is None
 
 
+def test_the_region_is_that_of_the_image(tmp_path):
+    """So that nobody looks for the stage in another."""
+    assert 'region = "us-east-1"\n' in write_stage(new("instance"), tmp_path, quick).read_text()
+    path = write_stage(new("instance", images=("byoc:1",), name="by-name"), tmp_path, quick)
+    assert "# region = " in path.read_text()
+
+
+def test_a_model_may_be_in_a_pipeline_twice(tmp_path):
+    write_stage(new("pipeline", models=("abalone_predictor", "abalone_predictor")), tmp_path, quick)
+    assert [one.name for one in containers_of(read_stage("mine", tmp_path))] == ["container-1", "container-2"]
+
+
 def test_a_pipeline_may_have_an_image_for_each_container(tmp_path):
     write_stage(new("pipeline", models=(), images=("a:1", "b:2")), tmp_path, quick)
     containers = containers_of(read_stage("mine", tmp_path))

@@ -86,6 +86,8 @@ def test_an_instance_type_is_one_that_sagemaker_has():
         ("ml.r7gd.medium", "arm64", True),
         ("ml.p4d.24xlarge", "amd64", True),
         ("ml.inf2.xlarge", "amd64", False),
+        ("ml.p6-b200.48xlarge", "amd64", True),
+        ("ml.p6e-gb200.36xlarge", "arm64", True),
     ],
 )
 def test_an_instance_types_name_says_what_it_is(name, architecture, disk):
@@ -129,6 +131,11 @@ def test_a_serverless_image_has_at_most_10_gb():
         ({"tags": {"owner": "you"}}, "tags: owner is set by deploy; take another name."),
         ({"tags": {"team": "a, b"}}, "tags: team = 'a, b': AWS takes letters, digits, spaces and _ . : / = + - @"),
         ({"owner": "Ann O'Neil"}, """tags: owner = "Ann O'Neil": AWS takes letters"""),
+        ({"tags": {"Owner": "you"}}, "tags: Owner is set by deploy; take another name."),
+        ({"tags": {"Team": "a", "team": "b"}}, "tags: Team and team are the same to AWS; keep one."),
+        ({"tags": {"": "a"}}, "tags:  = 'a': AWS takes letters"),
+        ({"owner": "a\nb"}, "tags: owner = 'a\\nb': AWS takes letters"),
+        ({"instance": {"type": "ml.inf1.xlarge"}}, "instance.type: SageMaker cannot take an update back on ml.inf1.xl"),
         ({"tags": {"aws:x": "y"}}, "tags: aws:x is reserved by AWS; take another name."),
     ],
 )
@@ -160,6 +167,15 @@ def test_mail_needs_a_topic_that_sends_it():
     (sentence,) = said("asynchronous", asynchronous={"email": "me@x.org", "notify": False})
     assert "notify = false makes none" in sentence
     assert said("asynchronous", asynchronous={"email": "me@x.org"}) == []
+
+
+def test_a_request_of_a_transform_job_has_no_more_time_than_the_container_gives_it():
+    slow = {"timeout_seconds": 3600}
+    (sentence,) = said("batch", batch=slow)
+    assert sentence.startswith("batch.timeout_seconds = 3600: the container gives up after 600 s, unless")
+    assert sentence.endswith('SAGEMAKER_MODEL_SERVER_TIMEOUT = "3600".')
+    assert said("batch", batch=slow, environment={"SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600"}) == []
+    assert said("batch", batch={"timeout_seconds": 600}) == []
 
 
 def test_a_transform_jobs_container_has_at_most_16_variables():

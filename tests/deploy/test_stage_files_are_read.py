@@ -136,6 +136,25 @@ def test_an_address_in_s3_is_taken_with_and_without_its_last_slash():
     assert "was expected" in faults("batch", batch={"input": "s3://rows//2026"})[0]
 
 
+def test_a_stage_is_called_what_its_file_is_called(tmp_path):
+    """Or `destroy` of one would take another down."""
+    with pytest.raises(Refused, match="name: a stage is called what its file is called, here mine"):
+        stage_of("serverless", name="yours")
+
+
+def test_networks_are_named_by_ids():
+    network = {"subnets": ["*"], "security_groups": ["default"]}
+    assert [fault.partition(", not")[0] for fault in faults("instance", vpc=network)] == [
+        "vpc.subnets.0: a subnet's id, such as subnet-0123abcd, was expected",
+        "vpc.security_groups.0: a security group's id, such as sg-0123abcd, was expected",
+    ]
+    stage_of("instance", vpc={"subnets": ["subnet-0123abcd"], "security_groups": ["sg-0123abcd"]})
+
+
+def test_a_variable_has_at_most_1024_characters():
+    assert "environment.X: " in faults("instance", environment={"X": "x" * 1025})[0]
+
+
 def test_mail_goes_to_an_address():
     assert "an e-mail address was expected" in faults("asynchronous", asynchronous={"email": "me"})[0]
 
@@ -173,7 +192,7 @@ def test_a_stage_that_is_not_there_is_looked_for_among_those_that_are(tmp_path):
         read_stage("mine", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["my_model", "-mine", "mine-", "../mine", "a" * 54])
+@pytest.mark.parametrize("name", ["my_model", "-mine", "mine-", "../mine", "a" * 54, "-".join("ab" * 20)])
 def test_a_stage_has_a_name_that_sagemaker_takes_for_an_endpoint(name, tmp_path):
     with pytest.raises(Refused, match="cannot name a stage"):
         read_stage(name, tmp_path)

@@ -39,7 +39,7 @@ def stage(request: pytest.FixtureRequest):
 @pytest.fixture
 def deployed(stage: Path) -> str:
     """The name of a serverless stage whose model is in the image."""
-    done = deploy("new-stage", stage.stem, "--kind", "serverless", "--image", IMAGE, "--owner", "me@example.com")
+    done = deploy("new-stage", stage.stem, "--kind", "serverless", "--image", "byoc:1", "--owner", "me@example.com")
     assert done.returncode == 0, done.stderr
     return stage.stem
 

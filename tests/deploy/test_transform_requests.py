@@ -198,9 +198,9 @@ def test_a_join_of_two_types_is_refused():
 @pytest.mark.parametrize("setting", [{"join": True}, {"input_filter": "$[1:]"}, {"output_filter": "$[0]"}])
 def test_filters_of_what_sagemaker_does_not_read_are_refused(setting):
     (name,) = setting
-    assert said(content_type=NPY, **setting) == [
-        f"batch.{name}: SageMaker looks into CSV and JSON alone, not into application/x-npy."
-    ]
+    (fault,) = said(content_type=NPY, **setting)
+    assert fault.startswith(f"batch.{name}: SageMaker looks into text/csv, application/json, application/jsonlines, ")
+    assert fault.endswith("and not into application/x-npy.")
 
 
 def test_many_records_without_a_cut_are_refused():
@@ -254,3 +254,17 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_planned():
     first, *others = caught.value.lines
     assert first == "The stage shells makes no transform job as it is:"
     assert len(others) == 2
+
+
+@pytest.mark.parametrize("setting", ["input_filter", "output_filter"])
+def test_what_is_filtered_is_cut_and_put_together_line_by_line(setting):
+    """As AWS wants it wherever it looks into rows, for joins and without one."""
+    cut = cut_of(Batch(content_type="text/csv", **{setting: "$[0]"}))
+    assert (cut.split, cut.assemble) == ("Line", "Line")
+    (fault,) = said(assemble="None", **{setting: "$[0]"})
+    assert fault == f'batch.{setting} needs split and assemble to be "Line", not "Line" and "None".'
+
+
+def test_another_name_for_a_type_is_not_one_that_filters_know():
+    (fault,) = said(content_type="application/x-ndjson", output_filter="$[0]")
+    assert fault.endswith("and not into application/x-ndjson.")
