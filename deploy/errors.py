@@ -14,3 +14,7 @@ class Refused(Exception):
     def __init__(self, *lines: str):
         super().__init__("\n".join(lines))
         self.lines: Sequence[str] = lines
+
+
+class NoLongerWaiting(Refused):
+    """The user pressed Ctrl-C: AWS goes on with what was begun, so nothing is to be put back."""

@@ -16,6 +16,7 @@ from deploy.model import artifacts, package
 from deploy.progress import CLOCK, say
 from deploy.stack import deploying, describing
 from deploy.stack.stack import Stack
+from deploy.stack.tags import PREFIX
 from deploy.stack.template import as_text, render
 from deploy.stage.files import read_stage
 from deploy.stage.kinds import BatchStage, Stage
@@ -49,6 +50,8 @@ def template(options: Options) -> int:
 def deploy(options: Options) -> int:
     """Make the stage what its file says, and print what is up."""
     stage, aws = _found(options)
+    if not options.dry_run:
+        deploying.require_deployable(stage, _stack(stage, aws))  # before anything is uploaded
     facts = gather(stage, aws, send=not options.dry_run)
     if options.dry_run:
         print(describing.describe(stage, facts))
@@ -77,10 +80,10 @@ def call(options: Options) -> int:
 
 def destroy(options: Options) -> int:
     """Remove the stage, and print what stays."""
-    stage, aws = _found(options)
+    stage, aws = _still_there(options)
     stack, account = _stack(stage, aws), aws.account()
     if options.dry_run:
-        print(_would_go(stack))
+        print(deploying.would_remove(stage, stack))
     else:
         bucket = stage.bucket or artifacts.default_bucket(account)
         print(deploying.destroy(stage, account, bucket, stack, aws.client))
@@ -95,13 +98,15 @@ def transform_rows(options: Options) -> int:
             f"{stage.name} is a stage of kind {stage.kind}: transform jobs need one of kind batch.",
             f"make new_stage STAGE={stage.name}-batch KIND=batch MODEL=… IMAGE=…",
         )
-    facts, stack = gather(stage, aws, send=not options.dry_run), _stack(stage, aws)
-    rows = _existing(options.rows) if options.rows else None
+    rows, stack = (_existing(options.rows) if options.rows else None), _stack(stage, aws)
+    bucket = stage.bucket or artifacts.default_bucket(aws.account())
+    planned = transform.planned(stage, "(the model of the stage)", bucket, CLOCK.now(), rows)
     if options.dry_run:
-        request = transform.planned(stage, "(the model of the stage)", facts.bucket, CLOCK.now(), rows)
-        print(json.dumps(request, indent=2))
+        gather(stage, aws, send=False)
+        print(json.dumps(planned, indent=2))
         return 0
-    transform.planned(stage, "", facts.bucket, CLOCK.now(), rows)  # what cannot be is refused before anything is made
+    deploying.require_deployable(stage, stack)
+    facts = gather(stage, aws, send=True)
     deploying.deploy(stage, facts, stack, aws.client)
     request = transform.planned(stage, stack.outputs()["ModelName"], facts.bucket, CLOCK.now(), rows)
     print(
@@ -128,17 +133,17 @@ def _found(options: Options) -> tuple[Stage, Aws]:
     return stage, connect(stage)
 
 
+def _still_there(options: Options) -> tuple[Stage, Aws]:
+    """Return the same of what is to go; whoever has lost its file learns how else it goes."""
+    try:
+        return _found(options)
+    except Refused as refused:
+        command = f"aws cloudformation delete-stack --stack-name {PREFIX}{options.stage}"
+        raise Refused(*refused.lines, f"Without its file, what is deployed goes with: {command}") from None
+
+
 def _stack(stage: Stage, aws: Aws) -> Stack:
     return Stack(aws.client("cloudformation"), stage.name)
-
-
-def _would_go(stack: Stack) -> str:
-    resources = stack.resources() if stack.exists() else {}
-    if not resources:
-        return f"There is no stack {stack.name}: nothing would be removed."
-    return "\n".join(
-        [f"{stack.name} would be removed, and in it:", *(f"  {name}: {one}" for name, one in resources.items())]
-    )
 
 
 def _existing(path: Path) -> Path:

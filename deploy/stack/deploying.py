@@ -11,20 +11,15 @@ from deploy.stack.describing import what_is_up
 from deploy.stack.health import Report, health
 from deploy.stack.kept import kept_by
 from deploy.stack.policies import log_group
-from deploy.stack.stack import Stack
-from deploy.stack.tags import MANAGED_BY, cost_note, tags_of
-from deploy.stack.template import Template, instance_type, is_scaled, render, without_scaling
+from deploy.stack.requiring import require_no_jobs, require_ours, require_same_family, require_served
+from deploy.stack.stack import ABSENT, Stack
+from deploy.stack.stepping import steps, take_steps
+from deploy.stack.tags import cost_note, tags_of
+from deploy.stack.template import render
 from deploy.stage.kinds import BatchStage, Stage
 
 RETENTION = 30  # days
 ENDPOINT = "(AWS::SageMaker::Endpoint)"  # as it stands in a reason
-# Within a family an endpoint can be updated; batch has none, and is in no family.
-FAMILIES = {
-    "instance": "on instances",
-    "pipeline": "on instances",
-    "serverless": "serverless",
-    "asynchronous": "asynchronous",
-}
 
 Client = Callable[[str], Any]  # of a service, by its name: `boto3.Session().client`
 
@@ -50,51 +45,56 @@ def in_words(stage: Stage, stack: str, changes: Sequence[Change], *, stepwise: b
 
 def deploy(stage: Stage, facts: Facts, stack: Stack, client: Client) -> str:
     """Make the stage what its file says, and return what is up; raise `Refused` if that failed."""
-    require_same_family(stage, stack)
-    if not isinstance(stage, BatchStage):
-        keep_logs(client("logs"), log_group(stage), tags_of(stage))
-    with pointing_to_logs(stage, facts.account.region):
-        take_steps(stack, render(stage, facts), tags_of(stage))
+    require_deployable(stage, stack)
+    template, tags = render(stage, facts), tags_of(stage)
+    if isinstance(stage, BatchStage):
+        if stack.is_live():
+            require_no_jobs(stage, client("sagemaker"), lambda: bool(stack.plan(template, tags)))
+        take_steps(stack, template, tags)
+    else:
+        keep_logs(client("logs"), log_group(stage), tags)
+        with pointing_to_logs(stage, facts.account.region):
+            take_steps(stack, template, tags)
+            require_served(stage, stack, client("sagemaker"))
     return what_is_up(stage, facts.account.region, stack.outputs())
 
 
 def status(stage: Stage, stack: Stack, client: Client) -> Report:
     """Return how the stage is."""
+    if stack.status() == ABSENT:
+        where = f"{stack.region}, account {client('sts').get_caller_identity()['Account']}"
+        return Report(f"{stage.name}: not deployed in {where} (there is no stack {stack.name}).", 1)
     return health(stage, stack, client("sagemaker"), client("cloudwatch"))
 
 
 def destroy(stage: Stage, account: Account, bucket: str, stack: Stack, client: Client) -> str:
     """Remove the stage, if it is there; return what stays on purpose."""
     require_ours(stage, stack)
-    there_was = stack.delete()
-    first = f"{stage.name} is gone." if there_was else f"{stage.name} is not deployed: nothing to remove."
+    if isinstance(stage, BatchStage) and stack.exists():
+        require_no_jobs(stage, client("sagemaker"))
+    absent = f"{stage.name} is not deployed in {account.region}, account {account.number}: nothing to remove."
+    first = f"{stage.name} is gone." if stack.delete() else absent
     stays = list(kept_by(stage, account, bucket, client))
     if not stays:
         return f"{first} Nothing stays."
     return "\n".join([f"{first} What stays on purpose, and the command that removes it:", *map(str, stays)])
 
 
-def require_ours(stage: Stage, stack: Stack) -> None:
-    """Raise `Refused` if somebody else's stack has the name."""
-    if stack.exists() and stack.tags().get("managed-by") != MANAGED_BY:
-        raise Refused(
-            f"There is a stack {stack.name} that was not made by `{MANAGED_BY}`: it has no such tag managed-by.",
-            f"Nothing is done to it. Give the stage {stage.name} another name.",
-        )
-
-
-def require_same_family(stage: Stage, stack: Stack) -> None:
-    """Raise `Refused` if an endpoint is there that cannot become what the stage is."""
+def would_remove(stage: Stage, stack: Stack) -> str:
+    """Return what `destroy` would remove, and remove nothing."""
     require_ours(stage, stack)
-    was = stack.tags().get("kind", "") if stack.is_live() else ""
-    before, after = FAMILIES.get(was), FAMILIES.get(stage.kind)
-    if before and after and before != after:
-        raise Refused(
-            f"{stage.name} is deployed as {was}, and its file now says {stage.kind}: SageMaker cannot make an endpoint "
-            f"that is {before} one that is {after}.",
-            f"Remove it first, which ends its service: make destroy STAGE={stage.name}",
-            "Or give the new one another name, and let its callers change over: a stage's file is named after it.",
-        )
+    resources = stack.resources() if stack.exists() else {}
+    if not resources:
+        return f"There is no stack {stack.name}: nothing would be removed."
+    return "\n".join(
+        [f"{stack.name} would be removed, and in it:", *(f"  {name}: {one}" for name, one in resources.items())]
+    )
+
+
+def require_deployable(stage: Stage, stack: Stack) -> None:
+    """Raise `Refused` if the stage cannot be deployed now: before anything is uploaded."""
+    require_same_family(stage, stack)
+    stack.require_rest()
 
 
 def keep_logs(logs: Any, name: str, tags: Mapping[str, str]) -> None:
@@ -104,38 +104,6 @@ def keep_logs(logs: Any, name: str, tags: Mapping[str, str]) -> None:
     groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     if any(group["logGroupName"] == name and "retentionInDays" not in group for group in groups):
         logs.put_retention_policy(logGroupName=name, retentionInDays=RETENTION)
-
-
-def steps(live: Template | None, wanted: Template) -> list[Template]:
-    """
-    Return the templates to be applied one after the other.
-
-    SageMaker changes no instance type while scaling is on: then that goes first, and comes back last.
-    """
-    if live is None or not is_scaled(live) or instance_type(live) in (None, instance_type(wanted)):
-        return [wanted]
-    return [without_scaling(live), without_scaling(wanted), *([wanted] if is_scaled(wanted) else [])]
-
-
-def take_steps(stack: Stack, wanted: Template, tags: Mapping[str, str]) -> None:
-    """Apply the templates; if one of several cannot be, scaling is put back as it was."""
-    live = stack.template() if stack.is_live() else None
-    first, *further = steps(live, wanted)
-    stack.apply(first, tags)
-    for step in further:
-        try:
-            stack.apply(step, tags)
-        except Refused as refused:
-            put_back(stack, live or wanted, tags, refused)
-
-
-def put_back(stack: Stack, live: Template, tags: Mapping[str, str], refused: Refused) -> None:
-    """Apply what was live, and raise why it had to be."""
-    try:
-        stack.apply(live, tags)
-    except Refused as again:
-        raise Refused(*refused.lines, "Scaling is off, and could not be put back:", *again.lines) from None
-    raise refused
 
 
 @contextmanager

@@ -6,8 +6,7 @@ from typing import Any
 from deploy.facts import Facts
 from deploy.stack.policies import log_group
 from deploy.stack.resources import Resource
-from deploy.stack.stack import PREFIX
-from deploy.stack.tags import cost_note, tags_of
+from deploy.stack.tags import PREFIX, cost_note, tags_of
 from deploy.stack.template import render
 from deploy.stage.kinds import AsynchronousStage, BatchStage, Stage
 

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from deploy.stack.policies import log_group
-from deploy.stack.stack import ABSENT, GOOD, Stack
+from deploy.stack.stack import GOOD, Stack
 from deploy.stack.tags import cost_note
 from deploy.stage.kinds import BatchStage, Stage
 
 ALARMS = "Alarm"  # how their names in the template end
-IN_SERVICE = "InService"
+LASTING = ("InService", "Updating", "SystemUpdating")  # it serves; scaling is an update too
+SERVING = (*LASTING, "RollingBack")
 LEFT_AS_IT_WAS = "UPDATE_ROLLBACK_COMPLETE"
 
 
@@ -26,15 +27,13 @@ class Report(NamedTuple):
 def health(stage: Stage, stack: Stack, sagemaker: Any, cloudwatch: Any) -> Report:
     """Return how the stage is, in words."""
     status = stack.status()
-    if status == ABSENT:
-        return Report(f"{stage.name}: not deployed (there is no stack {stack.name}).", 1)
     rows = {"stack": f"{stack.name} {status}"}
     if isinstance(stage, BatchStage):
         good = status in (*GOOD, LEFT_AS_IT_WAS)
         return _report(stage, "ready for transform jobs" if good else "not ready", rows, good=good)
-    endpoint = _endpoint(sagemaker, stage.name)
+    endpoint = endpoint_of(sagemaker, stage.name)
     rows |= dict(_about(endpoint)) | _alarms(stack, cloudwatch)
-    good = endpoint.get("EndpointStatus") == IN_SERVICE
+    good = endpoint.get("EndpointStatus") in SERVING
     return _report(stage, endpoint.get("EndpointStatus", "no endpoint"), rows, good=good)
 
 
@@ -44,7 +43,7 @@ def _report(stage: Stage, word: str, rows: Mapping[str, str], *, good: bool) -> 
     return Report("\n".join(lines), 0 if good else 1)
 
 
-def _endpoint(sagemaker: Any, name: str) -> dict[str, Any]:
+def endpoint_of(sagemaker: Any, name: str) -> dict[str, Any]:
     """Return SageMaker's description, empty if there is no such endpoint."""
     try:
         return dict(sagemaker.describe_endpoint(EndpointName=name))

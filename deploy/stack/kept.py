@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import s3
+from deploy.aws_errors import code_of
 from deploy.errors import Refused
 from deploy.facts import Account
 from deploy.model.artifacts import name_of
@@ -18,7 +20,7 @@ from deploy.progress import in_words
 from deploy.s3 import S3Object
 from deploy.stack.policies import log_group
 from deploy.stage import places
-from deploy.stage.kinds import BatchStage, Stage, containers_of
+from deploy.stage.kinds import AsynchronousStage, BatchStage, InstanceStage, PipelineStage, Stage, containers_of
 
 MANY = 10_000  # objects that are counted; captured data may be millions
 
@@ -52,7 +54,7 @@ def kept_by(stage: Stage, account: Account, bucket: str, client: Any) -> Iterato
     """Yield what is there; *client* makes boto3's by their names. By now the stage is gone: nothing is raised."""
     looks: Mapping[str, Callable[[], Iterator[Kept]]] = {
         "ECR": lambda: _repositories(stage, account, client("ecr")),
-        "S3": lambda: _objects(stage, bucket, client("s3")),
+        **{url: partial(_objects, client("s3"), url, what) for url, what in _places(stage, bucket)},
         "CloudWatch's logs": lambda: _logs(stage, account, client("logs")),
     }
     for where, look in looks.items():
@@ -92,16 +94,40 @@ def _size_of(ecr: Any, repository: str) -> int | None:
     return sum(int(image.get("imageSizeInBytes", 0)) for page in pages for image in page["imageDetails"])
 
 
-def _objects(stage: Stage, bucket: str, client: Any) -> Iterator[Kept]:
-    own = (f"{places.folder_of(stage.name, bucket).url}/", "what the stage read and wrote")
+def _places(stage: Stage, bucket: str) -> Iterator[tuple[str, str]]:
+    """Yield the addresses below which something may stay, each with what it is."""
+    own = f"{places.folder_of(stage.name, bucket).url}/"
+    yield own, "what the stage read and wrote"
+    for url in _named(stage):
+        place = f"{places.place_of(url).url}/"
+        if not place.startswith(own):
+            yield place, "what the stage read or wrote where its file says, which others may use"
     models = {name_of(Path(one.model)) for one in containers_of(stage) if one.model and not one.model.startswith("s3:")}
-    archives = ((f"s3://{bucket}/models/{name}/", "its models, which other stages may use") for name in sorted(models))
-    for url, what in (own, *archives):
+    for name in sorted(models):
+        yield f"s3://{bucket}/models/{name}/", "its models, which other stages may use"
+
+
+def _named(stage: Stage) -> Iterator[str]:
+    """Yield the places that the stage's file names; a batch stage's input is never the stage's own."""
+    named: tuple[str | None, ...] = ()
+    if isinstance(stage, InstanceStage | PipelineStage) and stage.capture:
+        named = (stage.capture.destination,)
+    elif isinstance(stage, AsynchronousStage):
+        named = (stage.asynchronous.input, stage.asynchronous.output, stage.asynchronous.failures)
+    elif isinstance(stage, BatchStage):
+        named = (stage.batch.output,)
+    yield from (url for url in named if url)
+
+
+def _objects(client: Any, url: str, what: str) -> Iterator[Kept]:
+    try:
         counted = list(islice(s3.objects(client, url), MANY + 1))
-        if counted:
-            yield Kept(
-                f"{what}, in {url}", f"{_number(counted)}, billed by size and month", f"aws s3 rm --recursive {url}"
-            )
+    except Refused as refused:
+        if isinstance(refused.__cause__, ClientError) and code_of(refused.__cause__) == "NoSuchBucket":
+            return
+        raise
+    if counted:
+        yield Kept(f"{what}, in {url}", f"{_number(counted)}, billed by size and month", f"aws s3 rm --recursive {url}")
 
 
 def _number(counted: Sequence[S3Object]) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 from deploy.facts import Account, Facts, Image
 from deploy.model.images import parse
+from deploy.s3 import split
+from deploy.stack.tags import PREFIX
 from deploy.stage import places
 from deploy.stage.kinds import (
     AsynchronousStage,
@@ -35,15 +37,15 @@ def trust(account: Account) -> Document:
     )
 
 
-def permissions(stage: Stage, facts: Facts, topics: Sequence[Any] = (), alarms: Sequence[Any] = ()) -> Document:
-    """Return the role's policy; *topics* and *alarms* are the ARNs of the stage's own."""
+def permissions(stage: Stage, facts: Facts, topics: Sequence[Any] = ()) -> Document:
+    """Return the role's policy; *topics* are the ARNs of the stage's own."""
     return _document(
         *_images(facts),
         *_archives(facts),
         *_key(stage),
         *_logs(stage, facts.account),
         *_metrics(),
-        *_guardrails(alarms),
+        *_guardrails(stage, facts.account),
         *_objects(stage, facts),
         *_notifications(topics),
         *_network(stage, facts.account),
@@ -103,9 +105,11 @@ def _metrics() -> Iterator[Statement]:
     yield _allow("WriteMetrics", ["cloudwatch:PutMetricData"], "*", **ours)
 
 
-def _guardrails(alarms: Sequence[Any]) -> Iterator[Statement]:
-    if alarms:
-        yield _allow("WatchUpdates", ["cloudwatch:DescribeAlarms"], *alarms)
+def _guardrails(stage: Stage, account: Account) -> Iterator[Statement]:
+    """Yield the right to the stage's alarms, as CloudFormation names them: to name them here would be a circle."""
+    if not isinstance(stage, BatchStage):
+        alarms = f"arn:{account.partition}:cloudwatch:{account.region}:{account.number}:alarm:{PREFIX}{stage.name}-*"
+        yield _allow("WatchUpdates", ["cloudwatch:DescribeAlarms"], alarms)
 
 
 def _objects(stage: Stage, facts: Facts) -> Iterator[Statement]:
@@ -114,9 +118,9 @@ def _objects(stage: Stage, facts: Facts) -> Iterator[Statement]:
         yield _read("ReadRequests", facts, places.request_folder(stage, bucket))
         yield _write("WriteAnswers", facts, places.answer_folder(stage, bucket), places.failure_folder(stage, bucket))
     elif isinstance(stage, BatchStage):
-        rows = places.batch_input(stage, bucket)
-        yield _allow("ReadRows", ["s3:GetObject"], f"{_arn(facts, rows)}*")
-        yield _allow("ListRows", ["s3:ListBucket"], _bucket_arn(facts, rows), **_below(rows))
+        rows, prefix = _rows(stage, bucket)
+        yield _allow("ReadRows", ["s3:GetObject"], f"{_bucket_arn(facts, rows)}/{prefix}*")
+        yield _allow("ListRows", ["s3:ListBucket"], _bucket_arn(facts, rows), **_beginning(f"{prefix}*"))
         yield _write("WriteAnswers", facts, places.batch_output(stage, bucket))
     elif not isinstance(stage, ServerlessStage) and (captured := places.capture_folder(stage, bucket)):
         yield _write("Capture", facts, captured)
@@ -130,16 +134,21 @@ def _write(sid: str, facts: Facts, *folders: Place) -> Statement:
     return _allow(sid, ["s3:PutObject", "s3:AbortMultipartUpload"], *(f"{_arn(facts, place)}/*" for place in folders))
 
 
-def _below(place: Place) -> dict[str, Any]:
-    return {"StringLike": {"s3:prefix": [f"{place.prefix}*"]}}
+def _rows(stage: BatchStage, bucket: str) -> tuple[str, str]:
+    """Return the bucket and how the keys of rows begin: what the stage says is taken to the letter."""
+    return split(stage.batch.input or f"{places.batch_input(stage, bucket).url}/")
 
 
-def _bucket_arn(facts: Facts, place: Place) -> str:
-    return f"arn:{facts.account.partition}:s3:::{place.bucket}"
+def _beginning(pattern: str) -> dict[str, Any]:
+    return {"StringLike": {"s3:prefix": [pattern]}}
+
+
+def _bucket_arn(facts: Facts, bucket: str) -> str:
+    return f"arn:{facts.account.partition}:s3:::{bucket}"
 
 
 def _arn(facts: Facts, place: Place) -> str:
-    return f"{_bucket_arn(facts, place)}/{place.prefix}".rstrip("/")
+    return f"{_bucket_arn(facts, place.bucket)}/{place.prefix}".rstrip("/")
 
 
 def _notifications(topics: Sequence[Any]) -> Iterator[Statement]:
@@ -150,10 +159,11 @@ def _notifications(topics: Sequence[Any]) -> Iterator[Statement]:
 def _network(stage: Stage, account: Account) -> Iterator[Statement]:
     if not isinstance(stage, OnInstances) or not stage.vpc:
         return
-    own = f"arn:{account.partition}:ec2:{account.region}:{account.number}"
-    interfaces = f"{own}:network-interface/*"
-    subnets = (f"{own}:subnet/{subnet}" for subnet in stage.vpc.subnets)
-    groups = (f"{own}:security-group/{group}" for group in stage.vpc.security_groups)
+    ec2 = f"arn:{account.partition}:ec2:{account.region}"
+    interfaces = f"{ec2}:{account.number}:network-interface/*"
+    # A subnet that another account shares is in that account, and so may its groups be.
+    subnets = (f"{ec2}:*:subnet/{subnet}" for subnet in stage.vpc.subnets)
+    groups = (f"{ec2}:*:security-group/{group}" for group in stage.vpc.security_groups)
     yield _allow("EnterNetwork", ["ec2:CreateNetworkInterface"], interfaces, *subnets, *groups)
     yield _allow("LeaveNetwork", _on_interfaces, interfaces)
     yield _allow("SeeNetwork", _about_networks, "*")

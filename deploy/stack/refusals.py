@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deploy.errors import Refused
+from deploy.errors import NoLongerWaiting, Refused
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Refusals:
             f"make destroy STAGE={self.stage}",
         )
 
-    def no_longer_waiting(self) -> Refused:
+    def no_longer_waiting(self) -> NoLongerWaiting:
         """The user pressed Ctrl-C."""
-        return Refused(
+        return NoLongerWaiting(
             f"No longer waiting; AWS goes on with {self.stack} by itself.",
             f"See how it ends: make status STAGE={self.stage}",
             f"or: aws cloudformation describe-stack-events {self._named}",

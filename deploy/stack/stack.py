@@ -12,9 +12,9 @@ from deploy.stack.change_sets import Change, ChangeSet, parameters
 from deploy.stack.events import Event, Events, last_operation, reasons
 from deploy.stack.patience import patiently
 from deploy.stack.refusals import Refusals
+from deploy.stack.tags import PREFIX
 from deploy.stack.template import Template
 
-PREFIX = "byoc-"
 POLL = 5.0  # seconds
 
 ABSENT = "ABSENT"  # ours: CloudFormation has no word for it
@@ -30,10 +30,11 @@ class Stack:
 
     def __init__(self, client: Any, stage: str, say: Say = say, clock: Clock | None = None):
         self._client = client
-        self._say = say
+        self.say = say
         self._clock = clock or Clock()
         self.name = PREFIX + stage
-        self._refusals = Refusals(self.name, stage, client.meta.region_name)
+        self.region: str = client.meta.region_name
+        self._refusals = Refusals(self.name, stage, self.region)
 
     # -- what there is
 
@@ -79,11 +80,22 @@ class Stack:
 
     # -- what can be done to it
 
+    def require_rest(self) -> str:
+        """Return the status; raise `Refused` if nothing can be done to the stack now."""
+        status = self.status()
+        if status.endswith("_IN_PROGRESS") and status != REVIEW:
+            raise self._refusals.busy(status)
+        if status == "UPDATE_ROLLBACK_FAILED":
+            raise self._refusals.stuck(reasons(last_operation(self._client, self.name)))
+        if status == "DELETE_FAILED":
+            raise self._refusals.half_removed()
+        return status
+
     def plan(self, template: Template, tags: Mapping[str, str]) -> Sequence[Change]:
         """Return what `apply` would change, in the template's order, and change nothing."""
-        status = self._require_rest()
+        status = self.require_rest()
         if status in DEAD:
-            self._say(f"{self.name} is what a failed try left ({status}); it would be removed first.")
+            self.say(f"{self.name} is what a failed try left ({status}); it would be removed first.")
             return [Change("Add", name, part["Type"]) for name, part in template["Resources"].items()]
         places = {name: place for place, name in enumerate(template["Resources"])}
         with self._change_set(template, tags, status) as change_set:
@@ -96,16 +108,16 @@ class Stack:
         Raises:
             Refused: if it could not be done; what there was before is there again.
         """
-        status = self._require_rest()
+        status = self.require_rest()
         if status in DEAD:
-            self._say(f"{self.name} is what a failed try left ({status}); removing it first.")
+            self.say(f"{self.name} is what a failed try left ({status}); removing it first.")
             self.delete()
             status = ABSENT
         with self._change_set(template, tags, status) as change_set:
             if change_set.changes:
                 self._execute(change_set)
                 return True
-        self._say(f"{self.name} is as it should be: nothing to change.")
+        self.say(f"{self.name} is as it should be: nothing to change.")
         return False
 
     def delete(self) -> bool:
@@ -126,17 +138,6 @@ class Stack:
 
     # -- how
 
-    def _require_rest(self) -> str:
-        """Return the status; raise `Refused` if nothing can be done to the stack now."""
-        status = self.status()
-        if status.endswith("_IN_PROGRESS") and status != REVIEW:
-            raise self._refusals.busy(status)
-        if status == "UPDATE_ROLLBACK_FAILED":
-            raise self._refusals.stuck(reasons(last_operation(self._client, self.name)))
-        if status == "DELETE_FAILED":
-            raise self._refusals.half_removed()
-        return status
-
     @contextmanager
     def _change_set(self, template: Template, tags: Mapping[str, str], status: str) -> Iterator[ChangeSet]:
         """Yield a change set of the stack; of one that is not there yet, nothing stays if it is not executed."""
@@ -152,7 +153,13 @@ class Stack:
                 yield change_set
         finally:
             if status == ABSENT and not change_set.executed:
-                self._client.delete_stack(StackName=change_set.stack_id)
+                self._forget(change_set.stack_id)
+
+    def _forget(self, stack_id: str) -> None:
+        """Remove a stack of which there was only a plan, and wait: until it is gone, no other can be made."""
+        self._client.delete_stack(StackName=stack_id)
+        while patiently(lambda: self.status(stack_id), self._clock) in (REVIEW, DELETING):
+            self._clock.sleep(POLL)
 
     def _execute(self, change_set: ChangeSet) -> None:
         """Do it, and wait; raise `Refused` with the reasons if it failed."""
@@ -183,7 +190,7 @@ class Stack:
             while True:
                 status = patiently(lambda: self.status(stack_id), self._clock)
                 for event in patiently(events.new, self._clock) if status != ABSENT else ():
-                    self._say(str(event))
+                    self.say(str(event))
                     happened.append(event)
                 if not status.endswith("_IN_PROGRESS"):
                     return status, happened

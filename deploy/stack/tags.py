@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from deploy.stage.kinds import AsynchronousStage, BatchStage, Instance, ServerlessStage, Stage
 
 MANAGED_BY = "python -m deploy"
+PREFIX = "byoc-"  # of a stack, before the stage's name, and so of what CloudFormation names after it
 # SageMaker takes letters, digits, spaces and _.:/=+-@ in a tag, hence no commas below.
 FREE = "free of charge"
 PER_ALARM = "billed for each month that it exists"

@@ -22,7 +22,7 @@ def render(stage: Stage, facts: Facts) -> Template:
     """Return the stage's template: the same stage and facts give the same."""
     hears, watches = topics(stage), alarms(stage)
     resources = {
-        **role_and_model(stage, facts, hears, watches),
+        **role_and_model(stage, facts, hears),
         **hears,
         **watches,
         **endpoint_and_configuration(stage, facts, hears, watches),

@@ -42,10 +42,24 @@ class Deploying:
         self.aws = aws
         self.client = cache(aws.client)
         self.said: list[str] = []
+        self.listener: Callable[[str], object] = lambda _: None
         self.folder = aws.log.parent
 
     def stack(self, name: str) -> Stack:
-        return Stack(self.client("cloudformation"), name, self.said.append, Clock(sleep=lambda _: time.sleep(0.2)))
+        return Stack(self.client("cloudformation"), name, self.hear, Clock(sleep=lambda _: time.sleep(0.2)))
+
+    def hear(self, line: str) -> None:
+        self.said.append(line)
+        self.listener(line)
+
+    @contextmanager
+    def when(self, begins: str, act: Callable[[], object]) -> Iterator[None]:
+        """Do something as soon as a line with these words is said."""
+        self.listener = lambda line: act() if begins in line else None
+        try:
+            yield
+        finally:
+            self.listener = lambda _: None
 
     def facts(self, stage: Stage) -> Facts:
         """Look images up and upload models, as the command line does."""
@@ -256,8 +270,11 @@ def test_an_instance_stage_lives_its_whole_life(person, greeter, ecr):
         assert told.startswith("greeter is gone. What stays on purpose, and the command that removes it:\n")
         assert "aws ecr delete-repository --force --repository-name greeter --region us-east-1" in told
         assert "aws logs delete-log-group --log-group-name /aws/sagemaker/Endpoints/greeter --region us-east-1" in told
-        assert person.destroy(greeter()).startswith("greeter is not deployed: nothing to remove.")
-        assert person.status(greeter()) == ("greeter: not deployed (there is no stack byoc-greeter).", 1)
+        assert person.destroy(greeter()).startswith(
+            "greeter is not deployed in us-east-1, account 123456789012: nothing to remove."
+        )
+        where = "us-east-1, account 123456789012"
+        assert person.status(greeter()) == (f"greeter: not deployed in {where} (there is no stack byoc-greeter).", 1)
 
 
 def test_an_update_that_goes_wrong_leaves_what_was_there(person, greeter):
@@ -275,15 +292,27 @@ def test_an_update_that_goes_wrong_leaves_what_was_there(person, greeter):
         ]
         assert person.ask("greeter") == "goodbye Ann"
 
-        # An image that starts, and errors: an alarm takes the update back.
+        # An image that starts, and errors: the alarm of the new fleet takes the update back.
         alarm = person.stack("greeter").resources()["ErrorsAlarm"]
-        ring = person.client("cloudwatch").set_alarm_state
-        ring(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
-        with refused() as lines:
-            person.deploy(greeter("hello"))
+
+        def ring() -> None:
+            known = {"AlarmName": alarm, "StateReason": "a test"}
+            person.client("cloudwatch").set_alarm_state(StateValue="ALARM", **known)
+
+        watched = {"update": {"bake_seconds": 60}}
+        with refused() as lines, person.when("Endpoint AWS::SageMaker::Endpoint UPDATE_IN_PROGRESS", ring):
+            person.deploy(greeter("hello", **watched))
         assert lines[1].endswith(f"The update was rolled back, because alarms went off: {alarm}.")
         assert person.ask("greeter") == "goodbye Ann"
-        ring(AlarmName=alarm, StateValue="OK", StateReason="a test")
+
+        # The version that serves errors: the update that mends it is judged by the new fleet alone.
+        ring()
+        person.deploy(greeter("hello"))
+        assert person.ask("greeter") == "hello Ann"
+        watches = person.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"][0]["Dimensions"]
+        serves = person.client("sagemaker").describe_endpoint(EndpointName="greeter")["EndpointConfigName"]
+        assert {"Name": "EndpointConfigName", "Value": serves} in watches
+        person.deploy(greeter("goodbye"))
 
         # Another instance type, which SageMaker refuses while scaling is on.
         larger = greeter("goodbye", instance={"type": "ml.m5.xlarge"})

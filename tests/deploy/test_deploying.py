@@ -4,22 +4,27 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from deploy.errors import Refused
+from deploy.call.transform import job_name
+from deploy.errors import NoLongerWaiting, Refused
 from deploy.stack.change_sets import Change
 from deploy.stack.deploying import (
+    deploy,
+    destroy,
     in_words,
     keep_logs,
     pointing_to_logs,
-    require_ours,
-    require_same_family,
-    steps,
-    take_steps,
+    require_deployable,
+    status,
+    would_remove,
 )
 from deploy.stack.describing import describe, what_is_up
 from deploy.stack.health import health
 from deploy.stack.kept import MANY, kept_by
+from deploy.stack.requiring import require_no_jobs, require_ours, require_same_family, require_served
+from deploy.stack.stepping import steps, take_steps
 from deploy.stack.tags import tags_of
 from deploy.stack.template import is_scaled, render, without_scaling
 from sample_stages import ACCOUNT, BUCKET, COMPARED, EXPECTED, facts_of, stage_of
@@ -35,13 +40,16 @@ def template_of(option, **settings):
 
 
 class RecordedStack:
-    """A stack that is what it was told to be; it refuses what it is given to refuse."""
+    """A stack that is what it was told to be; it fails at what it is given to fail at, with what it is given."""
 
-    name = "byoc-abalone"
+    name, region = "byoc-abalone", "eu-west-1"
+    failure = Refused("the update failed")
 
-    def __init__(self, live=None, tags=None, refuses=()):
+    def __init__(self, live=None, tags=None, refuses=(), failure=failure, busy=None):
         self.live, self.known_tags, self.refuses = live, tags or {}, list(refuses)
-        self.applied = []
+        self.failure, self.busy = failure, busy
+        self.applied, self.said = [], []
+        self.say = self.said.append
 
     def exists(self):
         return self.live is not None
@@ -58,9 +66,34 @@ class RecordedStack:
         self.applied.append(template)
         if template in self.refuses:
             self.refuses.remove(template)
-            raise Refused("the update failed")
+            raise self.failure
         self.live = template
         return True
+
+    def plan(self, template, tags):
+        return [] if template == self.live else [Change("Modify", "Model", "AWS::SageMaker::Model")]
+
+    def require_rest(self):
+        if self.busy:
+            raise self.busy
+
+    def status(self):
+        return "CREATE_COMPLETE" if self.live else "ABSENT"
+
+    def resources(self):
+        return {"Role": "r-1", "EndpointConfig": "arn:aws:sagemaker:eu-west-1:1:endpoint-config/c"} if self.live else {}
+
+    def outputs(self):
+        return {"ModelName": "m"}
+
+    def delete(self):
+        there_was, self.live = self.live is not None, None
+        return there_was
+
+
+def live_stack(option):
+    stage = stage_of(option)
+    return RecordedStack(render(stage, facts_of(stage)), tags_of(stage))
 
 
 def client_of(service):
@@ -70,7 +103,7 @@ def client_of(service):
 @pytest.fixture
 def aws():
     """Clients by their names; each answers from a script."""
-    clients = {name: client_of(name) for name in ("cloudwatch", "ecr", "logs", "s3", "sagemaker")}
+    clients = {name: client_of(name) for name in ("cloudwatch", "ecr", "logs", "s3", "sagemaker", "sts")}
     stubs = {name: Stubber(client) for name, client in clients.items()}
     for stub in stubs.values():
         stub.activate()
@@ -190,12 +223,50 @@ def test_an_endpoint_cannot_become_one_of_another_family(was, becomes):
 
 @pytest.mark.parametrize(
     ("was", "becomes"),
-    [("instance", "pipeline"), ("pipeline", "instance"), ("batch", "serverless"), ("asynchronous", "batch")],
+    [("instance", "pipeline"), ("pipeline", "instance"), ("batch", "serverless"), ("batch", "batch")],
 )
 def test_whatever_else_can_become_another_kind(was, becomes):
     live = stage_of(was)
 
     require_same_family(stage_of(becomes), RecordedStack(render(live, facts_of(live)), tags_of(live)))
+
+
+@pytest.mark.parametrize("was", ["instance", "pipeline", "serverless", "asynchronous"])
+def test_an_endpoint_is_not_removed_because_its_file_now_says_batch(was):
+    with pytest.raises(Refused) as refused:
+        require_same_family(stage_of("batch"), live_stack(was))
+    assert refused.value.lines[0].startswith(f"abalone is deployed as {was}, and its file now says batch: ")
+    assert refused.value.lines[0].endswith("a model for transform jobs: its service would end.")
+    assert refused.value.lines[1] == "Remove it first, which ends its service: make destroy STAGE=abalone"
+
+
+def test_whatever_cannot_be_deployed_is_known_before_anything_is_uploaded():
+    require_deployable(stage_of("instance"), live_stack("pipeline"))
+    with pytest.raises(Refused, match="deployed as serverless"):
+        require_deployable(stage_of("instance"), live_stack("serverless"))
+    busy = live_stack("instance")
+    busy.busy = Refused("in the middle of something else")
+    with pytest.raises(Refused, match="in the middle of something else"):
+        require_deployable(stage_of("instance"), busy)
+
+
+def test_what_a_removal_would_remove_is_told_and_nothing_is_removed():
+    stack = live_stack("batch")
+
+    assert would_remove(stage_of("batch"), stack).splitlines() == [
+        "byoc-abalone would be removed, and in it:",
+        "  Role: r-1",
+        "  EndpointConfig: arn:aws:sagemaker:eu-west-1:1:endpoint-config/c",
+    ]
+    assert stack.live is not None
+    assert would_remove(stage_of("batch"), RecordedStack()) == (
+        "There is no stack byoc-abalone: nothing would be removed."
+    )
+
+
+def test_of_somebody_elses_stack_nothing_is_told_as_if_it_could_be_removed():
+    with pytest.raises(Refused, match="was not made by"):
+        would_remove(stage_of("batch"), RecordedStack({"Resources": {}}))
 
 
 @pytest.mark.parametrize("tags", [{}, {"managed-by": "somebody", "kind": "instance"}])
@@ -268,6 +339,56 @@ def test_scaling_that_cannot_be_put_back_is_told():
         "Scaling is off, and could not be put back:",
         "the update failed",
     ]
+
+
+AGAIN_PUTS_BACK = "make deploy STAGE=abalone again puts it back."
+STOPPED = NoLongerWaiting("No longer waiting")
+EXPIRED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "expired"}}, "DescribeStacks")
+
+
+@pytest.mark.parametrize("failure", [STOPPED, EXPIRED, KeyboardInterrupt()])
+def test_after_an_interruption_aws_goes_on_and_nothing_is_put_back(failure):
+    live = template_of("instance_with_everything")
+    wanted = template_of("instance_with_everything", instance=LARGER)
+    stack = RecordedStack(live, refuses=[without_scaling(wanted)], failure=failure)
+
+    with pytest.raises(type(failure)):
+        take_steps(stack, wanted, {})
+    assert stack.applied == [without_scaling(live), without_scaling(wanted)]
+    assert stack.said == [f"Scaling is off; {AGAIN_PUTS_BACK}"]
+
+
+def test_an_interruption_of_the_first_step_says_that_scaling_may_be_off():
+    live = template_of("instance_with_everything")
+    stack = RecordedStack(live, refuses=[without_scaling(live)], failure=STOPPED)
+
+    with pytest.raises(NoLongerWaiting):
+        take_steps(stack, template_of("instance_with_everything", instance=LARGER), {})
+    assert stack.said == [f"Scaling may be off; {AGAIN_PUTS_BACK}"]
+
+
+def test_an_interruption_while_scaling_is_put_back_is_no_failure_to_do_so():
+    class Impatient(RecordedStack):
+        def apply(self, template, tags):
+            if is_scaled(template):
+                raise STOPPED
+            return super().apply(template, tags)
+
+    live = template_of("instance_with_everything")
+    wanted = template_of("instance_with_everything", instance=LARGER)
+
+    with pytest.raises(NoLongerWaiting) as stopped:
+        take_steps(Impatient(live, refuses=[without_scaling(wanted)]), wanted, {})
+    assert list(stopped.value.lines) == ["No longer waiting"]
+
+
+def test_an_interruption_of_a_single_step_says_nothing_of_scaling():
+    wanted = template_of("instance")
+    stack = RecordedStack(refuses=[wanted], failure=STOPPED)
+
+    with pytest.raises(NoLongerWaiting):
+        take_steps(stack, wanted, {})
+    assert stack.said == []
 
 
 def test_a_first_step_that_fails_has_changed_nothing_that_must_be_put_back():
@@ -379,6 +500,159 @@ def test_an_endpoint_that_scales_shows_how_far_it_is(aws):
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "exit_code"),
+    [("InService", 0), ("Updating", 0), ("RollingBack", 0), ("SystemUpdating", 0), ("Creating", 1), ("Deleting", 1)],
+)
+def test_an_endpoint_that_is_changed_serves_meanwhile(aws, status, exit_code):
+    report = told_of(aws, "instance", endpoint(status))
+
+    assert (report.text.splitlines()[0], report.exit_code) == (f"abalone: {status}", exit_code)
+
+
+def test_a_stage_that_is_not_deployed_says_where_it_was_looked_for(aws):
+    client, stubs = aws
+    stubs["sts"].add_response("get_caller_identity", {"Account": "123456789012"})
+
+    assert status(stage_of("instance"), RecordedStack(), client) == (
+        "abalone: not deployed in eu-west-1, account 123456789012 (there is no stack byoc-abalone).",
+        1,
+    )
+
+
+def test_a_removal_of_what_is_not_deployed_says_where_it_was_looked_for(aws):
+    client, stubs = aws
+    listed(stubs, "stages/abalone/", [])
+    stage = stage_of("batch", image="999999999999.dkr.ecr.eu-west-1.amazonaws.com/abalone:1", model=None)
+
+    assert destroy(stage, ACCOUNT, BUCKET, RecordedStack(), client) == (
+        "abalone is not deployed in eu-west-1, account 123456789012: nothing to remove. Nothing stays."
+    )
+
+
+# -- what serves after a deployment
+
+
+def served(aws, answer=None):
+    client, stubs = aws
+    if answer:
+        stubs["sagemaker"].add_response("describe_endpoint", answer, {"EndpointName": "abalone"})
+    else:
+        gone = 'Could not find endpoint "abalone".'
+        stubs["sagemaker"].add_client_error("describe_endpoint", "ValidationException", gone)
+    require_served(stage_of("instance"), live_stack("instance"), client("sagemaker"))
+
+
+@pytest.mark.parametrize("status", ["InService", "Updating", "SystemUpdating"])
+@pytest.mark.parametrize("name", ["c", "C"])
+def test_an_endpoint_that_serves_what_the_stack_says_is_up(aws, status, name):
+    """An ARN is in small letters, and scaling is an update for SageMaker."""
+    served(aws, endpoint(status, EndpointConfigName=name))
+
+
+def test_an_endpoint_that_was_removed_by_hand_is_not_said_to_be_in_service(aws):
+    with pytest.raises(Refused) as refused:
+        served(aws)
+    assert list(refused.value.lines) == [
+        "byoc-abalone is as it should be, but there is no endpoint abalone: the endpoint was removed by hand.",
+        "Make both anew: make destroy STAGE=abalone, then make deploy STAGE=abalone",
+    ]
+
+
+def test_an_endpoint_that_serves_what_was_before_is_told(aws):
+    with pytest.raises(Refused) as refused:
+        served(aws, endpoint("InService", EndpointConfigName="before", FailureReason="An alarm went off."))
+    assert list(refused.value.lines) == [
+        (
+            "The endpoint abalone serves before, and byoc-abalone says c: "
+            "SageMaker took the update back, or somebody changed the endpoint by hand."
+        ),
+        "SageMaker's reason: An alarm went off.",
+        "Remove the cause, then make both anew: make destroy STAGE=abalone, then make deploy STAGE=abalone",
+    ]
+
+
+def test_an_endpoint_that_does_not_serve_is_told(aws):
+    with pytest.raises(Refused) as refused:
+        served(aws, endpoint("Failed", FailureReason="No capacity."))
+    assert list(refused.value.lines) == [
+        "byoc-abalone is as it should be, but the endpoint abalone is Failed.",
+        "SageMaker's reason: No capacity.",
+        "Look at it: make status STAGE=abalone",
+    ]
+
+
+def test_a_deployment_that_changes_nothing_looks_at_the_endpoint_all_the_same(aws):
+    client, stubs = aws
+    stubs["logs"].add_client_error("create_log_group", "ResourceAlreadyExistsException")
+    stubs["logs"].add_response("describe_log_groups", {"logGroups": []})
+    gone = 'Could not find endpoint "abalone".'
+    stubs["sagemaker"].add_client_error("describe_endpoint", "ValidationException", gone)
+    stage = stage_of("instance")
+
+    with pytest.raises(Refused, match="removed by hand"):
+        deploy(stage, facts_of(stage), live_stack("instance"), client)
+
+
+# -- jobs that run
+
+
+def running(aws, *names, asked=None):
+    client, stubs = aws
+    arn = "arn:aws:sagemaker:eu-west-1:123456789012:transform-job/j"
+    about = {"TransformJobArn": arn, "CreationTime": NOON, "TransformJobStatus": "InProgress"}
+    jobs = {"TransformJobSummaries": [{"TransformJobName": name, **about} for name in names]}
+    asked = asked or {"NameContains": "abalone", "StatusEquals": "InProgress"}
+    stubs["sagemaker"].add_response("list_transform_jobs", jobs, asked)
+    return client
+
+
+JOB = "abalone-20261120-120000"
+LOSE = [
+    f"abalone has transform jobs that run, and would lose their model: {JOB}.",
+    "Wait until they are done, or stop them:",
+    f"aws sagemaker stop-transform-job --transform-job-name {JOB} --region eu-west-1",
+]
+
+
+@pytest.mark.parametrize("others", ["abalone-2-20261120-120000", "old-abalone-20261120-120000", "abalone-by-hand"])
+def test_another_stages_jobs_do_not_matter(aws, others):
+    require_no_jobs(stage_of("batch"), running(aws, others)("sagemaker"))
+
+
+def test_jobs_are_known_by_what_they_are_called(aws):
+    stage = stage_of("batch", name="a" * 46 + "-bc")
+    name = job_name(stage, NOON)
+    client = running(aws, name, asked={"NameContains": "a" * 46, "StatusEquals": "InProgress"})
+
+    with pytest.raises(Refused, match=name):
+        require_no_jobs(stage, client("sagemaker"))
+
+
+def test_a_model_is_not_changed_while_a_job_runs_with_it(aws):
+    stage, stack = stage_of("batch", environment={"A": "new"}), live_stack("batch")
+
+    with pytest.raises(Refused) as refused:
+        deploy(stage, facts_of(stage), stack, running(aws, JOB))
+    assert list(refused.value.lines) == LOSE
+    assert stack.applied == []
+
+
+def test_a_deployment_that_changes_nothing_harms_no_job(aws):
+    stage = stage_of("batch")
+
+    assert "ready for transform jobs" in deploy(stage, facts_of(stage), live_stack("batch"), running(aws, JOB))
+
+
+def test_a_model_is_not_removed_while_a_job_runs_with_it(aws):
+    stack = live_stack("batch")
+
+    with pytest.raises(Refused) as refused:
+        destroy(stage_of("batch"), ACCOUNT, BUCKET, stack, running(aws, JOB))
+    assert list(refused.value.lines) == LOSE
+    assert stack.live is not None
+
+
 def test_an_endpoint_that_failed_says_why_and_is_no_success(aws):
     variant = {"VariantName": "AllTraffic"}
     answer = endpoint("Failed", FailureReason="No capacity.", ProductionVariants=[variant])
@@ -440,9 +714,9 @@ def objects(number, size):
     return [{"Key": f"k{one}", "Size": size, "LastModified": NOON + timedelta(seconds=one)} for one in range(number)]
 
 
-def listed(stubs, prefix, contents):
+def listed(stubs, prefix, contents, bucket=BUCKET):
     answer = {"Contents": contents, "IsTruncated": False}
-    stubs["s3"].add_response("list_objects_v2", answer, {"Bucket": BUCKET, "Prefix": prefix})
+    stubs["s3"].add_response("list_objects_v2", answer, {"Bucket": bucket, "Prefix": prefix})
 
 
 def test_what_stays_is_told_with_its_size_and_the_command_that_removes_it(aws):
@@ -486,6 +760,49 @@ def test_what_is_not_there_does_not_stay(aws):
     assert list(kept_by(stage, ACCOUNT, BUCKET, client)) == []
 
 
+OF_OTHERS = "999999999999.dkr.ecr.eu-west-1.amazonaws.com/abalone:1"
+
+
+@pytest.mark.parametrize(
+    ("option", "settings", "named"),
+    [
+        ("instance", {"capture": {"percent": 1, "destination": "s3://theirs/seen"}}, ["seen/"]),
+        (
+            "asynchronous",
+            {"asynchronous": {"input": "s3://theirs/in", "output": "s3://theirs/out/", "failures": "s3://theirs"}},
+            ["in/", "out/", ""],
+        ),
+        ("asynchronous", {"asynchronous": {"output": "s3://theirs/a", "failures": "s3://theirs/a/"}}, ["a/"]),
+        ("batch", {"batch": {"input": "s3://theirs/rows", "output": "s3://theirs/rings"}}, ["rings/"]),
+        ("batch", {"batch": {"output": f"s3://{BUCKET}/stages/abalone/mine"}}, []),
+    ],
+)
+def test_what_lies_where_the_stages_file_says_is_told_too(aws, option, settings, named):
+    client, stubs = aws
+    listed(stubs, "stages/abalone/", [])
+    for prefix in named:
+        listed(stubs, prefix, objects(1, 7), "theirs")
+    if option != "batch":
+        stubs["logs"].add_response("describe_log_groups", {"logGroups": []})
+    stage = stage_of(option, image=OF_OTHERS, model=None, **settings)
+
+    assert [str(one) for one in kept_by(stage, ACCOUNT, BUCKET, client)] == [
+        (
+            f"- what the stage read or wrote where its file says, which others may use, in s3://theirs/{prefix}: "
+            "1 object, 7 bytes, billed by size and month\n"
+            f"    aws s3 rm --recursive s3://theirs/{prefix}"
+        )
+        for prefix in named
+    ]
+
+
+def test_in_a_bucket_that_is_not_there_nothing_stays(aws):
+    client, stubs = aws
+    stubs["s3"].add_client_error("list_objects_v2", "NoSuchBucket", "The specified bucket does not exist")
+
+    assert list(kept_by(stage_of("batch", image=OF_OTHERS, model=None), ACCOUNT, BUCKET, client)) == []
+
+
 def test_images_of_another_account_and_logs_of_all_its_jobs_are_not_a_stages_to_remove(aws):
     client, stubs = aws
     listed(stubs, "stages/abalone/", [])
@@ -509,11 +826,15 @@ def test_logs_that_are_kept_for_ever_say_so_and_very_many_objects_are_not_counte
 def test_what_may_not_be_looked_at_is_told_for_the_stage_is_gone_already(aws):
     client, stubs = aws
     stubs["ecr"].add_client_error("describe_images", "AccessDeniedException", "not authorized")
-    stubs["s3"].add_client_error("list_objects_v2", "AccessDenied", "denied")
+    for _ in range(2):
+        stubs["s3"].add_client_error("list_objects_v2", "AccessDenied", "denied")
     stubs["logs"].add_client_error("describe_log_groups", "AccessDeniedException", "not allowed")
 
-    ecr, s3, logs = (str(one) for one in kept_by(stage_of("instance", image="abalone:1"), ACCOUNT, BUCKET, client))
+    ecr, s3, models, logs = (
+        str(one) for one in kept_by(stage_of("instance", image="abalone:1"), ACCOUNT, BUCKET, client)
+    )
     assert ecr.startswith("- perhaps something in ECR, which cannot be looked at: ")
     assert "not authorized" in ecr
     assert s3.endswith(f"s3://{BUCKET}/stages/abalone/ cannot be listed: denied")
+    assert models.endswith(f"s3://{BUCKET}/models/abalone/ cannot be listed: denied")
     assert "not allowed" in logs

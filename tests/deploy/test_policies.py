@@ -4,11 +4,13 @@ import json
 
 import pytest
 
+from deploy.call.transform import input_of
 from deploy.facts import Account, Archive, Facts
+from deploy.s3 import split
 from deploy.stack.policies import permissions, trust
 from sample_stages import ACCOUNT, BUCKET, CHINA, KEY, OPTIONS, facts_of, stage_of
 
-TOPIC, ALARM = "arn:aws:sns:eu-west-1:123456789012:topic", "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:alarm"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:topic"
 # AWS has nothing narrower for these: a login is to all of ECR, a metric has no ARN, and neither have descriptions.
 CANNOT_BE_NARROWED = {
     "ecr:GetAuthorizationToken",
@@ -42,12 +44,11 @@ MAY = {
 every_option = pytest.mark.parametrize("option", OPTIONS)
 
 
-def statements_of(option, account=ACCOUNT):
-    """Return the statements by their names, with the topics and alarms that such a stage has."""
-    stage = stage_of(option)
+def statements_of(option, account=ACCOUNT, **settings):
+    """Return the statements by their names, with the topics that such a stage has."""
+    stage = stage_of(option, **settings)
     tells = stage.kind == "asynchronous" and stage.asynchronous.notify
-    topics, alarms = [TOPIC] if tells else [], [] if stage.kind == "batch" else [ALARM]
-    document = permissions(stage, facts_of(stage, account), topics, alarms)
+    document = permissions(stage, facts_of(stage, account), [TOPIC] if tells else [])
     return {one["Sid"]: one for one in document["Statement"]}
 
 
@@ -140,7 +141,9 @@ def test_metrics_are_written_to_sagemakers_namespaces_alone():
 
 def test_an_update_is_watched_by_the_stages_own_alarms():
     assert statements_of("instance")["WatchUpdates"]["Action"] == ["cloudwatch:DescribeAlarms"]
-    assert resources_of("instance", "WatchUpdates") == [ALARM]
+    assert resources_of("instance", "WatchUpdates") == [
+        "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:byoc-abalone-*"
+    ]
 
 
 def test_an_asynchronous_endpoint_reads_and_writes_below_its_own_folder():
@@ -169,6 +172,25 @@ def test_a_transform_job_lists_and_reads_what_begins_like_its_input():
 
 
 @pytest.mark.parametrize(
+    ("rows", "bucket", "pattern"),
+    [
+        ({}, BUCKET, "stages/abalone/batch/input/*"),
+        ({"input": "s3://rows"}, "rows", "*"),
+        ({"input": "s3://rows/in/"}, "rows", "in/*"),
+        ({"input": "s3://rows/in"}, "rows", "in*"),
+    ],
+)
+def test_rows_are_read_where_a_job_looks_for_them_to_the_letter(rows, bucket, pattern):
+    statements = statements_of("batch", batch=rows)
+
+    assert statements["ReadRows"]["Resource"] == [f"arn:aws:s3:::{bucket}/{pattern}"]
+    assert statements["ListRows"]["Resource"] == [f"arn:aws:s3:::{bucket}"]
+    assert statements["ListRows"]["Condition"] == {"StringLike": {"s3:prefix": [pattern]}}
+    looked_for = split(input_of(stage_of("batch", batch=rows), BUCKET))
+    assert looked_for == (bucket, pattern.removesuffix("*"))
+
+
+@pytest.mark.parametrize(
     ("option", "folder"),
     [
         ("instance_with_everything", f"arn:aws:s3:::{BUCKET}/stages/abalone/captured/*"),
@@ -188,19 +210,19 @@ def test_the_stages_key_alone_is_used(option, writes):
     assert statements["EncryptVolumes"]["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
 
 
-def test_a_network_is_entered_in_the_stages_subnets_and_groups():
+def test_a_network_is_entered_in_the_stages_subnets_and_groups_whichever_account_shares_them():
     assert resources_of("batch_with_everything", "EnterNetwork") == [
         "arn:aws:ec2:eu-west-1:123456789012:network-interface/*",
-        "arn:aws:ec2:eu-west-1:123456789012:subnet/subnet-0123456789abcdef0",
-        "arn:aws:ec2:eu-west-1:123456789012:subnet/subnet-1123456789abcdef0",
-        "arn:aws:ec2:eu-west-1:123456789012:security-group/sg-0123456789abcdef0",
+        "arn:aws:ec2:eu-west-1:*:subnet/subnet-0123456789abcdef0",
+        "arn:aws:ec2:eu-west-1:*:subnet/subnet-1123456789abcdef0",
+        "arn:aws:ec2:eu-west-1:*:security-group/sg-0123456789abcdef0",
     ]
 
 
 @pytest.mark.parametrize("account", [CHINA, Account("123456789012", "aws-us-gov", "us-gov-west-1")])
 @pytest.mark.parametrize("option", ["asynchronous", "batch", "instance_with_capture_elsewhere"])
 def test_arns_are_those_of_the_partition(option, account):
-    text = json.dumps(statements_of(option, account)).replace(TOPIC, "").replace(ALARM, "")
+    text = json.dumps(statements_of(option, account)).replace(TOPIC, "")
 
     assert f"arn:{account.partition}:s3:::" in text
     assert "arn:aws:" not in text

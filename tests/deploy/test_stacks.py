@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from deploy.errors import Refused
+from deploy.errors import NoLongerWaiting, Refused
 from deploy.progress import Clock
 from deploy.stack.change_sets import LARGEST, Change
 from deploy.stack.stack import Stack
@@ -90,6 +90,7 @@ class Told:
         self.answer("delete_change_set", ChangeSetName=SET_ID)
         if stack_too:
             self.answer("delete_stack", StackName=STACK_ID)
+            self.status("DELETE_COMPLETE", stack=STACK_ID)
 
     def executed(self, *statuses_and_events):
         """Script the execution: a status and what happened since the last, the newest first."""
@@ -135,9 +136,9 @@ def told() -> Iterator[Told]:
 
 
 @contextmanager
-def refused() -> Iterator[list[str]]:
+def refused(kind=Refused) -> Iterator[list[str]]:
     lines: list[str] = []
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(kind) as caught:
         yield lines
     lines.extend(caught.value.lines)
 
@@ -208,6 +209,17 @@ def test_a_plan_of_a_new_stack_leaves_nothing_behind(told):
 
     assert told.stack().plan(TEMPLATE, TAGS) == [REPLACED]
     assert told.slept == [2.0]
+
+
+def test_a_plan_of_a_new_stack_is_over_when_its_stack_is_gone(told):
+    told.absent()
+    told.change_set("CREATE")
+    told.answer("delete_change_set", ChangeSetName=SET_ID)
+    told.answer("delete_stack", StackName=STACK_ID)
+    told.status("REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS", "DELETE_COMPLETE", stack=STACK_ID)
+
+    told.stack().plan(TEMPLATE, TAGS)
+    assert told.slept == [2.0, 5.0, 5.0]
 
 
 def test_a_plan_changes_nothing_of_a_stack_that_is_there(told):
@@ -488,7 +500,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_work(told):
     told.change_set()
     told.executed(("UPDATE_IN_PROGRESS", []))
 
-    with refused() as lines:
+    with refused(NoLongerWaiting) as lines:
         told.stack(sleep=pressed).apply(TEMPLATE, TAGS)
     assert lines == [
         f"No longer waiting; AWS goes on with {NAME} by itself.",

@@ -252,6 +252,16 @@ def test_latency_is_watched_in_the_metrics_own_microseconds():
     assert (alarm["MetricName"], alarm["Threshold"]) == ("ModelLatency", 900_000)
 
 
+@pytest.mark.parametrize("alarm", ["ErrorsAlarm", "LatencyAlarm"])
+def test_an_update_is_judged_by_the_new_fleet_alone(alarm):
+    """If the old fleet's errors counted, an endpoint that fails could never be updated to what mends it."""
+    assert properties_of(template_of("instance"), alarm)["Dimensions"] == [
+        {"Name": "EndpointName", "Value": "abalone"},
+        {"Name": "VariantName", "Value": "AllTraffic"},
+        {"Name": "EndpointConfigName", "Value": {"Fn::GetAtt": ["EndpointConfig", "EndpointConfigName"]}},
+    ]
+
+
 def test_an_asynchronous_endpoint_that_tells_nobody_has_no_topics():
     template = template_of("asynchronous_unheard")
     output = properties_of(template, "EndpointConfig")["AsyncInferenceConfig"]["OutputConfig"]
@@ -287,8 +297,15 @@ def test_a_scaled_endpoint_keeps_its_instances_at_an_update(option):
     endpoint = properties_of(template_of(option), "Endpoint")
 
     assert endpoint["RetainAllVariantProperties"] is True
-    assert endpoint["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DataCaptureConfig"}]
     assert template_of(option)["Resources"]["ScalableTarget"]["DependsOn"] == "Endpoint"
+
+
+@pytest.mark.parametrize("option", ["asynchronous_from_zero", "instance_with_everything"])
+def test_an_update_keeps_what_scaling_decided_but_not_what_was_captured(option):
+    """Or a stage that captures no more would go on capturing."""
+    properties = properties_of(template_of(option), "Endpoint")
+    assert properties["RetainAllVariantProperties"]
+    assert properties["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DataCaptureConfig"}]
 
 
 def test_an_endpoint_that_is_not_scaled_gets_the_number_of_instances_that_its_file_says():

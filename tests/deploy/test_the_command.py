@@ -91,6 +91,12 @@ def test_what_is_missing_is_named(deployed, environ, said):
     assert "Traceback" not in done.stderr
 
 
+def test_who_has_lost_a_stages_file_learns_how_it_goes_without():
+    done = deploy("destroy", "lost", **REGION, **CREDENTIALS)
+    assert done.returncode == 1
+    assert "aws cloudformation delete-stack --stack-name byoc-lost" in done.stderr
+
+
 def test_a_transform_job_needs_a_stage_of_its_kind(deployed):
     done = deploy("transform", deployed, **REGION, **CREDENTIALS)
     assert done.returncode == 1

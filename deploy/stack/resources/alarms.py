@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deploy.stack.resources import NAMESPACE, VARIANT, Resource, Resources, resource
+from deploy.stack.resources import NAMESPACE, VARIANT, Resource, Resources, attribute, resource
 from deploy.stack.tags import PER_ALARM, tag_list
 from deploy.stage.kinds import BatchStage, Stage
 
@@ -39,7 +39,12 @@ def _alarm(stage: Stage, description: str, **metric: Any) -> Resource:
         AlarmDescription=description,
         Namespace=NAMESPACE,
         **metric,
-        Dimensions=dimensions(EndpointName=stage.name, VariantName=VARIANT),
+        Dimensions=dimensions(
+            EndpointName=stage.name,
+            VariantName=VARIANT,
+            # The new fleet alone: if the old one's errors counted, no update could mend them.
+            EndpointConfigName=attribute("EndpointConfig", "EndpointConfigName"),
+        ),
         ComparisonOperator="GreaterThanOrEqualToThreshold",
         Period=MINUTE,
         EvaluationPeriods=1,
@@ -48,6 +53,6 @@ def _alarm(stage: Stage, description: str, **metric: Any) -> Resource:
     )
 
 
-def dimensions(**values: str) -> list[dict[str, str]]:
+def dimensions(**values: Any) -> list[dict[str, Any]]:
     """Return a metric's dimensions."""
     return [{"Name": name, "Value": value} for name, value in values.items()]

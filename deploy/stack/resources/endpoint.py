@@ -149,7 +149,7 @@ def _traffic(update: Update) -> dict[str, Any]:
 
 
 def _kept_by_updates(stage: WithEndpoint) -> dict[str, Any]:
-    """Return that an update keeps the number of instances, where scaling decides it."""
+    """Return that an update keeps the number of instances, where scaling decides it, but not what is captured."""
     if isinstance(stage, ServerlessStage) or not stage.autoscaling:
         return {}
     return {

@@ -11,15 +11,15 @@ from deploy.stack.tags import FREE, cost_note, tag_list
 from deploy.stage.kinds import BatchStage, Container, Member, OnInstances, Stage, containers_of
 
 
-def role_and_model(stage: Stage, facts: Facts, topics: Resources, alarms: Resources) -> Resources:
-    """Return both; the role may use the *topics* and read the *alarms*."""
+def role_and_model(stage: Stage, facts: Facts, topics: Resources) -> Resources:
+    """Return both; the role may use the *topics*."""
     return {
-        "Role": role(stage, facts, topics, alarms),
+        "Role": role(stage, facts, topics),
         "Model": model(stage, facts),
     }
 
 
-def role(stage: Stage, facts: Facts, topics: Resources, alarms: Resources) -> Resource:
+def role(stage: Stage, facts: Facts, topics: Resources) -> Resource:
     """
     Return the role that SageMaker takes to run the stage.
 
@@ -27,8 +27,7 @@ def role(stage: Stage, facts: Facts, topics: Resources, alarms: Resources) -> Re
     until an update is over, what runs keeps the right to its own archive.
     """
     may_publish = [attribute(topic, "TopicArn") for topic in topics]
-    may_watch = [attribute(alarm, "Arn") for alarm in alarms]
-    document = policies.permissions(stage, facts, may_publish, may_watch)
+    document = policies.permissions(stage, facts, may_publish)
     return resource(
         "IAM::Role",
         Path=f"/byoc/{stage.name}/{_digest(document)}/",
