@@ -89,7 +89,7 @@ def job_name(stage: BatchStage, now: datetime) -> str:
 
 def planned(stage: BatchStage, model_name: str, bucket: str, now: datetime, rows: Path | None = None) -> dict[str, Any]:
     """
-    Return the request for a job that begins *now*; *rows* on this machine have a place of their own below the input.
+    Return the request for a job that begins *now*; *rows* on this machine have a place of their own.
 
     Raises:
         Refused: if the stage makes no job; says everything that is wrong with it.
@@ -99,7 +99,7 @@ def planned(stage: BatchStage, model_name: str, bucket: str, now: datetime, rows
     name = job_name(stage, now)
     source, target = input_of(stage, bucket), output_of(stage, bucket)
     if rows:
-        source = f"{source.rstrip('/')}/{name}/"
+        source = f"{places.batch_sent(stage, bucket).url}/{name}/"
     if not stage.batch.output:
         target = f"{target}/{name}"
     return request(stage, model_name, name, source, target)

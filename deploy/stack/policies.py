@@ -118,9 +118,9 @@ def _objects(stage: Stage, facts: Facts) -> Iterator[Statement]:
         yield _read("ReadRequests", facts, places.request_folder(stage, bucket))
         yield _write("WriteAnswers", facts, places.answer_folder(stage, bucket), places.failure_folder(stage, bucket))
     elif isinstance(stage, BatchStage):
-        rows, prefix = _rows(stage, bucket)
-        yield _allow("ReadRows", ["s3:GetObject"], f"{_bucket_arn(facts, rows)}/{prefix}*")
-        yield _allow("ListRows", ["s3:ListBucket"], _bucket_arn(facts, rows), **_beginning(f"{prefix}*"))
+        for sid, (rows, prefix) in {"Rows": _rows(stage, bucket), "SentRows": _sent_rows(stage, bucket)}.items():
+            yield _allow(f"Read{sid}", ["s3:GetObject"], f"{_bucket_arn(facts, rows)}/{prefix}*")
+            yield _allow(f"List{sid}", ["s3:ListBucket"], _bucket_arn(facts, rows), **_beginning(f"{prefix}*"))
         yield _write("WriteAnswers", facts, places.batch_output(stage, bucket))
     elif not isinstance(stage, ServerlessStage) and (captured := places.capture_folder(stage, bucket)):
         yield _write("Capture", facts, captured)
@@ -137,6 +137,10 @@ def _write(sid: str, facts: Facts, *folders: Place) -> Statement:
 def _rows(stage: BatchStage, bucket: str) -> tuple[str, str]:
     """Return the bucket and how the keys of rows begin: what the stage says is taken to the letter."""
     return split(stage.batch.input or f"{places.batch_input(stage, bucket).url}/")
+
+
+def _sent_rows(stage: BatchStage, bucket: str) -> tuple[str, str]:
+    return split(f"{places.batch_sent(stage, bucket).url}/")
 
 
 def _beginning(pattern: str) -> dict[str, Any]:

@@ -49,6 +49,11 @@ def batch_input(stage: BatchStage, bucket: str) -> Place:
     return place_of(stage.batch.input or f"s3://{bucket}/stages/{stage.name}/batch/input")
 
 
+def batch_sent(stage: BatchStage, bucket: str) -> Place:
+    """Return where rows of this machine are sent, a folder for each job: no later job takes them again."""
+    return Place(bucket, f"stages/{stage.name}/batch/sent")
+
+
 def batch_output(stage: BatchStage, bucket: str) -> Place:
     """Return where a transform job puts its answers."""
     return place_of(stage.batch.output or f"s3://{bucket}/stages/{stage.name}/batch/output")

@@ -30,7 +30,7 @@ MAY = {
     "serverless": ENDPOINT,
     "pipeline": ENDPOINT,
     "asynchronous": ENDPOINT | {"ReadRequests", "WriteAnswers", "Notify"},
-    "batch": BASE | {"ReadRows", "ListRows", "WriteAnswers"},
+    "batch": BASE | {"ReadRows", "ListRows", "ReadSentRows", "ListSentRows", "WriteAnswers"},
     "instance_with_everything": ENDPOINT | ENCRYPTED | NETWORK | {"Capture"},
     "asynchronous_from_zero": ENDPOINT | {"ReadRequests", "WriteAnswers", "Notify"},
     "instance_in_linear_steps": ENDPOINT,
@@ -39,7 +39,10 @@ MAY = {
     "asynchronous_with_a_key": ENDPOINT | ENCRYPTED | NETWORK | {"ReadRequests", "WriteAnswers", "Notify"},
     "asynchronous_unheard": ENDPOINT | {"ReadRequests", "WriteAnswers"},
     "serverless_with_everything": ENDPOINT | ENCRYPTED,
-    "batch_with_everything": BASE | ENCRYPTED | NETWORK | {"ReadRows", "ListRows", "WriteAnswers"},
+    "batch_with_everything": BASE
+    | ENCRYPTED
+    | NETWORK
+    | {"ReadRows", "ListRows", "ReadSentRows", "ListSentRows", "WriteAnswers"},
 }
 every_option = pytest.mark.parametrize("option", OPTIONS)
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 
 from deploy.call.cutting import BY_TYPE, accept_of, cut_of
-from deploy.call.transform import job_name, planned, refusals
+from deploy.call.transform import input_of, job_name, planned, refusals
 from deploy.errors import Refused
 from deploy.stage.files import parse_stage
 from deploy.stage.kinds import Batch
@@ -164,7 +164,9 @@ def test_sagemakers_own_model_takes_the_request(batch):
 
 def test_rows_of_this_machine_have_a_place_of_their_own_so_that_older_ones_are_not_taken_again():
     request = planned(stage_of(input="s3://rows/new"), "m", BUCKET, NOW, Path("rows.csv"))
-    assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == "s3://rows/new/shells-20261120-170509/"
+    sent = f"s3://{BUCKET}/stages/shells/batch/sent/shells-20261120-170509/"
+    assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == sent
+    assert not sent.startswith(input_of(stage_of(), BUCKET))
 
 
 def test_the_longest_name_of_a_stage_leaves_room_for_the_time():
