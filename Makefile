@@ -59,10 +59,12 @@ push: ## build the image, check it and push it to ECR as NAME; a MODEL that is g
 	@./build_and_push.sh "$(NAME)" $(if $(findstring command,$(origin MODEL)),--model "$(MODEL)") $(OPTIONS)
 
 package: ## make MODEL's archive, or check one; TO=s3 puts it into S3
-	@$(DEPLOY) package "$(MODEL)" $(if $(filter s3,$(TO)),--to-s3) $(OPTIONS)
+	$(if $(filter-out s3,$(TO)),$(error TO is s3 or nothing, not $(TO)))
+	@$(DEPLOY) package "$(MODEL)" $(if $(TO),--to-s3) $(OPTIONS)
 
 new_stage: ## write the file of a stage: STAGE, KIND, IMAGE, and MODEL unless that is in the image (MODEL=)
-	@. local_test/lib.sh && ensure_packages "$$ROOT/container/requirements.txt"
+	@. local_test/lib.sh && ensure_packages "$$ROOT/container/requirements.txt" \
+	  && for model in $(filter-out s3://%,$(MODEL)); do ensure_model_packages "$$(model_folder "$$model")"; done
 	@$(DEPLOY) new-stage "$(STAGE)" --kind "$(KIND)" --image $(IMAGE) --model $(MODEL) $(OPTIONS)
 
 plan: ## show what deploying STAGE would change

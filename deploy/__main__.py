@@ -43,9 +43,9 @@ Add = Callable[..., argparse.ArgumentParser]
 
 def _new_stage(add: Add) -> None:
     verb = _of_stage(add, "new-stage", verbs.new_stage, "write the file of a new stage")
-    verb.add_argument("--kind", required=True, choices=KINDS)
+    verb.add_argument("--kind", default="", help=f"one of {', '.join(KINDS)}")
     verb.add_argument(
-        "--image", nargs="+", required=True, help="what build_and_push.sh prints; a pipeline may have several"
+        "--image", nargs="*", default=[], help="what build_and_push.sh prints; a pipeline may have several"
     )
     verb.add_argument(
         "--model", nargs="*", default=[], help="model folders, or archives in S3; none: it is in the image"

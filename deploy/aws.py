@@ -79,13 +79,21 @@ def in_words() -> Iterator[None]:
             f"{error}.", "AWS_PROFILE names a profile of ~/.aws/config: aws configure list-profiles"
         ) from error
     except (EndpointConnectionError, ConnectTimeoutError) as error:
-        raise Refused(f"AWS cannot be reached: {error}.", "Is the Region right, and is there a network?") from error
+        raise Refused(f"AWS cannot be reached: {error}.", *_what_to_look_at(os.environ)) from error
     except NoRegionError as error:
         raise Refused(f"No Region: {error}.", "export AWS_REGION=eu-west-1") from error
     except ClientError as error:
         raise Refused(*refusal_of(error)) from error
     except BotoCoreError as error:
         raise Refused(f"AWS could not be asked: {error}") from error
+
+
+def _what_to_look_at(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield where the fault may be: often an address is left over from a rehearsal."""
+    for name, value in sorted(environ.items()):
+        if name.startswith("AWS_ENDPOINT_URL"):
+            yield f"{name} is {value}: is something there (make rehearsal)? Else: unset {name}"
+    yield "Is the Region right, and is there a network?"
 
 
 def refusal_of(error: ClientError) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from deploy.aws import Aws
 from deploy.facts import Archive, Facts
 from deploy.model import artifacts, images
+from deploy.progress import Say, say
 from deploy.stage.kinds import Container, Stage, containers_of
 from deploy.stage.rules import require_possible
 
@@ -40,6 +41,16 @@ def archive(container: Container, aws: Aws, bucket: str, *, send: bool) -> Archi
     if model.startswith("s3://"):
         return artifacts.archive_of(s3, model)
     folder = ROOT / model  # a path of its own, if it begins with a slash
+    warn_of_packages(folder)
     if send:
         return artifacts.upload(s3, aws.account(), bucket, folder)
     return artifacts.planned(bucket, folder)
+
+
+def warn_of_packages(folder: Path, say: Say = say) -> None:
+    """Say so if a model asks for packages, which nobody would bring."""
+    if (folder / "code" / "requirements.txt").is_file():
+        say(
+            f"- {folder} has a code/requirements.txt, and nothing is installed at start: the image has to bring these "
+            f"packages, as that of ./build_and_push.sh NAME --model {folder.name} does."
+        )

@@ -92,6 +92,8 @@ def destroy(options: Options) -> int:
 
 def transform_rows(options: Options) -> int:
     """Run a transform job to its end, and print where its answers are."""
+    if options.answers and options.answers.is_file():
+        raise Refused(f"{options.answers} is a file: answers are fetched into a folder.")
     stage, aws = _found(options)
     if not isinstance(stage, BatchStage):
         raise Refused(

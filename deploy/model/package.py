@@ -30,6 +30,8 @@ def package(model: str, into: Path | None = None, say: Say = say, archives: Path
             raise Refused(f"{found} is an archive already: copy it, or name the model's folder.")
         verify(found, say)
         return found
+    if into and into.is_dir():
+        raise Refused(f"{into} is a folder: name the file to write, such as {into / ARCHIVE}.")
     archive = pack(found, into or archives / found.name / ARCHIVE, say)
     verify(archive, say)
     return archive

@@ -54,6 +54,10 @@ class Refusals:
         """An update failed, and the version before is there again."""
         return Refused(f"{self.stack} could not be updated ({status}); what served before still serves:", *why)
 
+    def gone(self) -> Refused:
+        """Somebody removed the stack while it was waited for."""
+        return Refused(f"{self.stack} is gone: somebody removed it meanwhile.", f"make deploy STAGE={self.stage}")
+
     def not_removed(self, status: str, why: Sequence[str]) -> Refused:
         """A removal failed."""
         return Refused(

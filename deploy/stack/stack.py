@@ -172,6 +172,8 @@ class Stack:
         if status == "UPDATE_ROLLBACK_FAILED":
             raise self._refusals.stuck(why)
         if status not in DEAD:
+            if status in GONE:
+                raise self._refusals.gone()
             raise self._refusals.not_updated(status, why)
         self._clear_away(self._refusals.not_created(status, why))
 

@@ -52,6 +52,8 @@ def write_stage(new: NewStage, folder: Path = STAGES, measure: Callable[[Path], 
 
 def require_sense(new: NewStage) -> None:
     """Raise `Refused` unless the kind is one, and has as many images and models as it takes."""
+    if not new.kind:
+        raise Refused(f"No kind was named: KIND=… is one of {', '.join(KINDS)}.")
     if new.kind not in KINDS:
         raise Refused(f"kind: {new.kind!r} is none of {', '.join(KINDS)}.")
     if not new.images:

@@ -97,6 +97,7 @@ def test_a_pipeline_may_have_an_image_for_each_container(tmp_path):
     ("asked", "said"),
     [
         (new("serverles"), "kind: 'serverles' is none of"),
+        (new(""), "No kind was named: KIND=… is one of instance, "),
         (new("instance", images=()), "No image was named: IMAGE=… is what ./build_and_push.sh NAME prints."),
         (new("pipeline", models=("abalone_predictor",)), "A pipeline has two containers or more"),
         (new("pipeline", models=("a", "b", "c"), images=("x:1", "y:1")), "2 images for 3 models: name one for all"),

@@ -82,3 +82,9 @@ def test_a_model_is_sent_and_its_address_returned(model, said):
         url = send(model, s3, ACCOUNT, "mine", said.append)
         assert url.startswith("s3://mine/models/mine/")
         assert s3.head_object(Bucket="mine", Key=url.removeprefix("s3://mine/"))["ContentLength"] > 0
+
+
+def test_a_folder_is_no_file_to_write(model, tmp_path):
+    assert refused(package, model, tmp_path) == (
+        f"{tmp_path} is a folder: name the file to write, such as {tmp_path}/model.tar.gz.",
+    )

@@ -395,6 +395,16 @@ def test_an_update_that_fails_says_that_the_version_before_still_serves(told):
     ]
 
 
+def test_a_stack_that_somebody_removes_meanwhile_is_said_to_be_gone(told):
+    told.status("CREATE_COMPLETE")
+    told.change_set()
+    told.executed(("DELETE_COMPLETE", []))
+
+    with refused() as lines:
+        told.stack().apply(TEMPLATE, TAGS)
+    assert lines == [f"{NAME} is gone: somebody removed it meanwhile.", "make deploy STAGE=abalone"]
+
+
 STUCK = [
     f"{NAME} is stuck: an update failed, and so did the way back (UPDATE_ROLLBACK_FAILED).",
     f"Endpoint ({ENDPOINT}): Could not go back.",

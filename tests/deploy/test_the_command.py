@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from deploy import aws
 from deploy.errors import Refused
+from deploy.gathering import warn_of_packages
 from deploy.stage.files import KINDS
 from ports import free_port
 from server import ROOT
@@ -65,8 +66,45 @@ def test_wrong_usage_ends_with_2_and_says_what_there_is():
     assert done.returncode == 2
     assert "invalid choice: 'depoy' (choose from" in done.stderr
     done = deploy("new-stage", "x", "--kind", "lambda", "--image", IMAGE)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert all(kind in done.stderr for kind in KINDS)
+
+
+def test_an_address_that_is_left_over_is_named(deployed):
+    url = f"http://127.0.0.1:{free_port()}"
+    done = deploy("plan", deployed, AWS_MAX_ATTEMPTS="1", AWS_ENDPOINT_URL=url, **REGION, **CREDENTIALS)
+    assert (
+        f"AWS_ENDPOINT_URL is {url}: is something there (make rehearsal)? Else: unset AWS_ENDPOINT_URL" in done.stderr
+    )
+
+
+def test_what_make_passes_on_empty_is_asked_for():
+    assert "No kind was named: KIND=… is one of" in deploy("new-stage", "x", "--kind", "", "--image").stderr
+    assert "No image was named: IMAGE=…" in deploy("new-stage", "x", "--kind", "batch", "--image", "--model").stderr
+
+
+def test_answers_are_fetched_into_a_folder(deployed, tmp_path):
+    (tmp_path / "answers").touch()
+    done = deploy("transform", deployed, "--answers", str(tmp_path / "answers"), **REGION, **CREDENTIALS)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        1,
+        f"deploy: {tmp_path}/answers is a file: answers are fetched into a folder.",
+    )
+
+
+def test_packages_that_a_model_asks_for_are_said_to_belong_into_the_image(tmp_path):
+    """Nothing is installed when a container starts."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "requirements.txt").write_text("nltk")
+    said: list[str] = []
+    warn_of_packages(tmp_path, said.append)
+    (line,) = said
+    assert line.startswith(
+        f"- {tmp_path} has a code/requirements.txt, and nothing is installed at start: the image has"
+    )
+    assert line.endswith(f"as that of ./build_and_push.sh NAME --model {tmp_path.name} does.")
+    warn_of_packages(tmp_path / "code", said.append)
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize(

@@ -99,10 +99,11 @@ def parser() -> argparse.ArgumentParser:
 
 def environment(options: argparse.Namespace) -> str:
     """Return the lines that a terminal needs."""
-    from aws.stand_in.environment import variables
+    from aws.stand_in.environment import IN_THE_WAY, variables
 
     lines = variables(options.port, options.runtime_port).items()
-    return "\n".join(f"export {name}={value}" for name, value in lines)
+    exports = "\n".join(f"export {name}={value}" for name, value in lines)
+    return f"unset {' '.join(IN_THE_WAY)}\n{exports}"
 
 
 def cannot_start(reason: str) -> int:

@@ -2,6 +2,7 @@
 
 NOTHING = "/dev/null"  # of a developer's own AWS configuration nothing is read
 REGION = "us-east-1"
+IN_THE_WAY = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")  # they would win, or be believed
 
 
 def variables(port: int, runtime_port: int) -> dict[str, str]:
