@@ -10,19 +10,8 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from deploy.errors import Refused
-from deploy.stage.kinds import (
-    BUCKET_PATTERN,
-    EMAIL_PATTERN,
-    GROUP_PATTERN,
-    KEY_PATTERN,
-    NAME_PATTERN,
-    REGION_PATTERN,
-    S3_PATTERN,
-    SUBNET_PATTERN,
-    TYPE_PATTERN,
-    VARIABLE_PATTERN,
-    Stage,
-)
+from deploy.stage import patterns
+from deploy.stage.kinds import Stage
 from deploy.stage.never import NEVER
 
 STAGES = Path(__file__).parents[1] / "stages"
@@ -35,16 +24,16 @@ CLASSES: Mapping[str, type[BaseModel]] = {
 KINDS = tuple(CLASSES)
 
 _LOOKS = {
-    S3_PATTERN: "an address such as s3://my-bucket/some/prefix",
-    KEY_PATTERN: "the ARN of a KMS key, such as arn:aws:kms:eu-west-1:123456789012:key/1234abcd-…,",
-    NAME_PATTERN: "a name of letters, digits and hyphens, no hyphen at either end,",
-    TYPE_PATTERN: "an instance type such as ml.m5.large",
-    REGION_PATTERN: "a Region such as eu-west-1",
-    BUCKET_PATTERN: "a bucket's name, without s3://,",
-    VARIABLE_PATTERN: "a variable's name of letters, digits and underscores",
-    EMAIL_PATTERN: "an e-mail address",
-    GROUP_PATTERN: "a security group's id, such as sg-0123abcd,",
-    SUBNET_PATTERN: "a subnet's id, such as subnet-0123abcd,",
+    patterns.S3: "an address such as s3://my-bucket/some/prefix",
+    patterns.KEY: "the ARN of a KMS key, such as arn:aws:kms:eu-west-1:123456789012:key/1234abcd-…,",
+    patterns.NAME: "a name of letters, digits and hyphens, no hyphen at either end,",
+    patterns.TYPE: "an instance type such as ml.m5.large",
+    patterns.REGION: "a Region such as eu-west-1",
+    patterns.BUCKET: "a bucket's name, without s3://,",
+    patterns.VARIABLE: "a variable's name of letters, digits and underscores",
+    patterns.EMAIL: "an e-mail address",
+    patterns.GROUP: "a security group's id, such as sg-0123abcd,",
+    patterns.SUBNET: "a subnet's id, such as subnet-0123abcd,",
 }
 _stage: TypeAdapter[Stage] = TypeAdapter(Annotated[Stage, Field(discriminator="kind")])
 

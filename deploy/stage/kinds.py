@@ -4,20 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
-GROUP_PATTERN = r"^sg-[0-9a-f]+$"
-EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+$"
-KEY_PATTERN = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+$"
-NAME_PATTERN = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$"
-REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
-S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/]+)*/?$"
-SUBNET_PATTERN = r"^subnet-[0-9a-f]+$"
-TYPE_PATTERN = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
-VARIABLE_PATTERN = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+from deploy.stage import patterns
 
-S3 = Annotated[str, Field(pattern=S3_PATTERN)]
-Key = Annotated[str, Field(pattern=KEY_PATTERN)]
-Environment = dict[Annotated[str, Field(pattern=VARIABLE_PATTERN)], Annotated[str, Field(max_length=1024)]]
+
+S3 = Annotated[str, Field(pattern=patterns.S3)]
+Key = Annotated[str, Field(pattern=patterns.KEY)]
+Environment = dict[Annotated[str, Field(pattern=patterns.VARIABLE)], Annotated[str, Field(max_length=1024)]]
 
 
 class Table(BaseModel):
@@ -45,13 +37,13 @@ class Container(Table):
 class Member(Container):
     """A container of a pipeline."""
 
-    name: str = Field(pattern=NAME_PATTERN, max_length=63)
+    name: str = Field(pattern=patterns.NAME, max_length=63)
 
 
 class Instance(Table):
     """Machines: SageMaker's name of the type, and how many."""
 
-    type: str = Field(pattern=TYPE_PATTERN)
+    type: str = Field(pattern=patterns.TYPE)
     count: int = Field(default=1, ge=1)
 
 
@@ -97,8 +89,8 @@ class Capture(Table):
 class Vpc(Table):
     """Run the containers in your network."""
 
-    subnets: list[Annotated[str, Field(pattern=SUBNET_PATTERN)]] = Field(min_length=1, max_length=16)
-    security_groups: list[Annotated[str, Field(pattern=GROUP_PATTERN)]] = Field(min_length=1, max_length=5)
+    subnets: list[Annotated[str, Field(pattern=patterns.SUBNET)]] = Field(min_length=1, max_length=16)
+    security_groups: list[Annotated[str, Field(pattern=patterns.GROUP)]] = Field(min_length=1, max_length=5)
 
 
 class Serverless(Table):
@@ -117,7 +109,7 @@ class Asynchronous(Table):
     failures: S3 | None = None
     concurrent_requests: int = Field(default=4, ge=1, le=1000)
     notify: bool = True
-    email: str | None = Field(default=None, pattern=EMAIL_PATTERN)
+    email: str | None = Field(default=None, pattern=patterns.EMAIL)
 
 
 class Batch(Table):
@@ -149,8 +141,8 @@ class Common(Table):
 
     name: str
     owner: str = Field(min_length=1, max_length=256)
-    region: str | None = Field(default=None, pattern=REGION_PATTERN)
-    bucket: str | None = Field(default=None, pattern=BUCKET_PATTERN)
+    region: str | None = Field(default=None, pattern=patterns.REGION)
+    bucket: str | None = Field(default=None, pattern=patterns.BUCKET)
     tags: dict[str, str] = Field(default={}, max_length=40)
     key: Key | None = None
 

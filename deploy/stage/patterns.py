@@ -1,0 +1,12 @@
+"""What texts of a stage look like."""
+
+BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+EMAIL = r"^[^@\s]+@[^@\s]+$"
+GROUP = r"^sg-[0-9a-f]+$"
+KEY = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+$"
+NAME = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$"
+REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
+S3 = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/]+)*/?$"
+SUBNET = r"^subnet-[0-9a-f]+$"
+TYPE = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
+VARIABLE = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
