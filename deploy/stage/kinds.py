@@ -6,7 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.stage import patterns
 
-
 S3 = Annotated[str, Field(pattern=patterns.S3)]
 Key = Annotated[str, Field(pattern=patterns.KEY)]
 Environment = dict[Annotated[str, Field(pattern=patterns.VARIABLE)], Annotated[str, Field(max_length=1024)]]
