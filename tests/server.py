@@ -227,7 +227,7 @@ class HostServer(Server):
         return self.process.wait(PATIENCE)
 
     def close(self) -> None:
-        below = descendants(self.root_pid)
+        below = {} if self.has_ended() else descendants(self.root_pid)  # its pid may be somebody else's by now
         if not self.has_ended():
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
