@@ -75,7 +75,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
         yield aws
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: there is only one with that name, and `make rehearsal` wants it too
 def registry(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A registry with TLS and a password under ECR's host name; the stand-in's ECR knows what is pushed to it."""
     from aws.registry import Registry
