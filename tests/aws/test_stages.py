@@ -25,7 +25,7 @@ from deploy.stage.files import parse_stage
 from deploy.stage.kinds import Stage, containers_of
 from server import ROOT, docker, until
 
-pytestmark = [pytest.mark.engine, pytest.mark.registry]
+pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.timeout(600)]
 
 ACCOUNT = Account("123456789012", "aws", "us-east-1")
 BUCKET = "sagemaker-us-east-1-123456789012"

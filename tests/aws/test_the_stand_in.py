@@ -20,7 +20,7 @@ from aws.stand_in.cloudformation.parameters import values_of
 from aws.stand_in.cloudformation.template import Template, TemplateError
 from server import docker, until
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 PING = (
     "The primary container for production variant AllTraffic did not pass the ping health check. "
