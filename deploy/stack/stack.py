@@ -171,11 +171,11 @@ class Stack:
         why = reasons(happened)
         if status == "UPDATE_ROLLBACK_FAILED":
             raise self._refusals.stuck(why)
-        if status not in DEAD:
-            if status in GONE:
-                raise self._refusals.gone()
-            raise self._refusals.not_updated(status, why)
-        self._clear_away(self._refusals.not_created(status, why))
+        if status in GONE:
+            raise self._refusals.gone()
+        if status in DEAD:
+            self._clear_away(self._refusals.not_created(status, why))
+        raise self._refusals.not_updated(status, why)
 
     def _clear_away(self, refused: Refused) -> NoReturn:
         """Remove what a first try left, and raise why it failed."""

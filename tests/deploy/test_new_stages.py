@@ -10,7 +10,7 @@ from deploy.stage.files import KINDS, read_stage
 from deploy.stage.kinds import OnInstances, containers_of
 from deploy.stage.measure import measure, start_up_seconds
 from deploy.stage.new import SKELETONS, NewStage, write_stage
-from server import ROOT, TEST_MODELS
+from server import ROOT
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/abalone@sha256:" + "0" * 64
 PIPELINE = ("abalone_featurizer", "abalone_predictor")
@@ -135,4 +135,3 @@ def test_a_model_that_does_not_answer_its_samples_is_refused_with_the_reason(tmp
 
 def test_every_skeleton_is_a_kind():
     assert {path.stem for path in SKELETONS.glob("*.toml")} == set(KINDS)
-    assert TEST_MODELS.is_dir()

@@ -1,10 +1,10 @@
 """`--profile quick` of the contract: what is checked of an image before it is pushed."""
 
-import ast
 import json
 import re
 import subprocess
 
+from checks import clauses_where
 from contract.clauses import ALL, PIPELINE, QUICK, REAL_TIME, RECOMMENDED, REQUIRED, Clause
 from mutants.checking import program
 from server import ROOT
@@ -14,14 +14,7 @@ MODEL = ROOT / "tests" / "mutants" / "model"
 
 def quick_clauses():
     """Return the clauses that are marked as quick."""
-    return [
-        decorator.args[0].value
-        for path in sorted((ROOT / "tests" / "contract").glob("test_*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef)
-        for decorator in node.decorator_list
-        if isinstance(decorator, ast.Call) and any(keyword.arg == "quick" for keyword in decorator.keywords)
-    ]
+    return clauses_where(lambda check: any(keyword.arg == "quick" for keyword in check.keywords))
 
 
 def test_the_document_names_the_clauses_of_the_quick_profile():

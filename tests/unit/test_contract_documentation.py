@@ -1,11 +1,11 @@
 """`docs/contract.md` and the checks of `tests/contract` speak of the same clauses."""
 
-import ast
 import re
 from collections.abc import Iterator
 
 import pytest
 
+from checks import clauses_where
 from server import ROOT
 
 DOCUMENT = (ROOT / "docs" / "contract.md").read_text()
@@ -33,14 +33,7 @@ def expanded(cell: str) -> Iterator[str]:
 
 def checked() -> list[str]:
     """Return the clause of every check."""
-    return [
-        decorator.args[0].value
-        for path in sorted((ROOT / "tests" / "contract").glob("test_*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef)
-        for decorator in node.decorator_list
-        if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "clause"
-    ]
+    return clauses_where(lambda check: True)
 
 
 def test_every_clause_has_one_check_or_a_reason_for_having_none():

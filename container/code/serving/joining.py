@@ -18,8 +18,6 @@ def kind_of(data: Any) -> Hashable:
 
     That is so of what has no rows, and of subclasses: a mask, or whatever else they have more, would be lost.
     """
-    if not hasattr(data, "__len__") and not hasattr(data, "shape"):
-        return None
     if type(data) is np.ndarray:
         return ("array", data.dtype, data.shape[1:]) if data.ndim and len(data) else None
     if type(data) is pd.DataFrame:
