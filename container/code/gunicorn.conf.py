@@ -1,13 +1,16 @@
 """Our settings, in gunicorn's words."""
 
+import gc
+import logging
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving import logs, status
-from serving.nginx import shared_socket, worker_socket
-from serving.plan import available_cpus, make_plan
+from serving.cgroups import available_cpus, available_memory
+from serving.nginx import shared_socket, worker_socket, write_configuration
+from serving.plan import make_plan
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,10 +18,11 @@ if TYPE_CHECKING:
 
     from serving.worker import CooperativeWorker
 
+log = logging.getLogger("serving.plan")
 settings = Settings.from_environment(os.environ)
 run_dir = settings.run_dir or Path(tempfile.gettempdir())  # `serve` always sets it; by hand, this will do
 
-workers = make_plan(settings, available_cpus()).workers
+workers = make_plan(settings, available_cpus(), available_memory()).workers  # until the model is measured
 bind = f"unix:{shared_socket(run_dir)}"
 worker_class = "serving.worker.CooperativeWorker"
 worker_tmp_dir = str(run_dir)  # /dev/shm is not to be relied on
@@ -31,15 +35,26 @@ preload_app = True  # the model is loaded once, before the fork
 # Of a worker's heartbeat, not of a request: only a worker that is beyond help misses it.
 timeout = settings.timeout + 30
 graceful_timeout = 20
-keepalive = 75  # longer than nginx keeps its connections to us
+keepalive = 0  # after what is not a plain invocation; those keep their connection as long as nginx wants
 control_socket_disable = True  # it would be written under HOME
 logconfig_dict = logs.configuration(settings.log_level)
+
+
+def on_starting(server: "Arbiter") -> None:
+    """Go by the plan that fits the model, which is loaded by now; nginx has sockets to lose if there are fewer."""
+    gc.freeze()  # the application too: a collector that goes over shared pages copies them
+    plan = server.app.wsgi().extensions["model_service"].plan
+    log.info("planned", extra={"plan": plan.in_words})
+    if plan.workers != server.num_workers:
+        server.num_workers = plan.workers
+        write_configuration(settings, plan.workers, run_dir)
+        status.announce(settings.status_fd, status.DOOR_CHANGED)
 
 
 def pre_fork(server: "Arbiter", worker: "CooperativeWorker") -> None:
     """Give the worker a slot, and with it a socket, that no living worker has."""
     taken = {other.slot for other in server.WORKERS.values()}
-    worker.slot = next((slot for slot in range(workers) if slot not in taken), None)
+    worker.slot = next((slot for slot in range(server.num_workers) if slot not in taken), None)
 
 
 def post_worker_init(worker: "CooperativeWorker") -> None:

@@ -22,7 +22,7 @@ def predicted(server):
 
 
 def workers(server):
-    return server.logged("starting")["plan"]["workers"]
+    return server.logged("planned")["plan"]["workers"]
 
 
 def test_everything_that_the_platform_may_forbid_can_be_forbidden_at_once(run):
@@ -60,6 +60,15 @@ def test_there_is_a_worker_for_each_cpu_that_the_container_may_use(run, flags):
     server = run(ABALONE, *flags.split())
     assert workers(server) == 1
     assert predicted(server) == pytest.approx(PREDICTION)
+
+
+def test_workers_for_whom_the_containers_memory_has_no_room_are_refused_with_the_arithmetic(launch):
+    memory = ("--memory", "640m", "--memory-swap", "640m")
+    server = launch(ABALONE, *memory, SAGEMAKER_MODEL_SERVER_WORKERS="60")
+    assert server.exit_status() == 1
+    message = server.logged("cannot start")["message"]
+    assert "The memory is too small for 60 workers: the server with the model takes" in message
+    assert "The container has 640 MB, of which 10% stay free for requests. Ask for" in message
 
 
 def test_a_network_that_leads_nowhere_is_enough(run):

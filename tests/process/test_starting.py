@@ -59,7 +59,10 @@ def test_an_invocation_before_the_model_is_ready_gets_a_503_in_json(launch):
 
 def test_the_plan_is_one_log_line(serve):
     server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="3")
-    assert server.logged("starting")["plan"]["workers"] == 3
+    plan = server.logged("planned")["plan"]
+    assert (plan["workers"], plan["threads"], plan["shared"]) == (3, max(1, int(plan["cpus"]) // 3), True)
+    assert plan["once_mb"] + 3 * plan["worker_mb"] < plan["memory_mb"]
+    assert server.log_text().count('"planned"') == 1
     assert len(until(lambda: len(server.worker_pids()) == 3 and server.worker_pids(), "three workers")) == 3
 
 

@@ -1,5 +1,6 @@
 """The canary, with real forks: what works in it may be shared, and whatever it does, nothing is left of it."""
 
+import mmap
 import os
 import signal
 import subprocess
@@ -13,13 +14,14 @@ from typing import Any, Never
 import pytest
 
 from serving import canary
-from serving.canary import prove_fork
+from serving.canary import ask_in_fork, how_it_ended, prove_fork
 from serving.errors import StartError
 
 # Newer Pythons warn of a fork while native threads live. That is the canary's business.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 PATIENCE = 20  # seconds for a canary that is expected to answer
+LARGE = 64 * 1024 * 1024
 IMPATIENCE = 0.3  # for one that is expected to hang
 
 
@@ -61,6 +63,18 @@ def test_a_model_that_answers_may_be_shared(tmp_path: Path) -> None:
     assert (proof.shared, proof.reason) == (True, "a forked copy of the model answered its samples")
     assert predict.pid != os.getpid()
     assert predict.is_gone
+
+
+def test_the_memory_that_a_copy_does_not_share_is_reported(tmp_path: Path) -> None:
+    """It is what one more worker costs."""
+    model = bytearray(b"\1") * LARGE
+
+    def writes() -> None:
+        model[:: mmap.PAGESIZE] = bytes([2]) * len(model[:: mmap.PAGESIZE])
+
+    reading = prove_fork(Canary(tmp_path, lambda: model.count(1)), PATIENCE)
+    writing = prove_fork(Canary(tmp_path, writes), PATIENCE)
+    assert writing.private - reading.private > 0.9 * LARGE
 
 
 def test_the_model_runs_in_another_thread_than_it_was_loaded_in_as_in_the_workers(tmp_path: Path) -> None:
@@ -174,3 +188,34 @@ def test_the_canary_never_goes_on_as_a_second_server() -> None:
     environ = {"PYTHONPATH": str(Path(canary.__file__).parent.parent)}
     ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert ran.stdout == "went on\n"
+
+
+# -- whatever is asked in a fork
+
+
+def test_what_is_asked_in_a_fork_is_answered_there() -> None:
+    message, wait_status = ask_in_fork(lambda: str(os.getpid()).encode(), PATIENCE)
+    assert int(message or b"") != os.getpid()
+    assert how_it_ended(wait_status) == "exit status 0"
+
+
+@pytest.mark.parametrize(
+    ("deed", "message", "end"),
+    [
+        (lambda: os._exit(7), b"", "exit status 7"),
+        (lambda: sys.exit(7), b"", "exit status 1"),
+        (lambda: time.sleep(60), None, "signal SIGKILL"),
+    ],
+    ids=["ends the process", "exits", "hangs"],
+)
+def test_what_has_no_answer_is_told_by_its_end(deed: Callable[[], bytes], message: bytes | None, end: str) -> None:
+    said, wait_status = ask_in_fork(deed, IMPATIENCE if message is None else PATIENCE)
+    assert (said, how_it_ended(wait_status)) == (message, end)
+
+
+@pytest.mark.skipif(not canary.OWN_SCORE.exists(), reason="no Linux")
+def test_when_memory_runs_out_it_is_the_fork_that_goes() -> None:
+    before = canary.OWN_SCORE.read_text()
+    message, _ = ask_in_fork(canary.OWN_SCORE.read_bytes, PATIENCE)
+    assert message == b"1000\n"
+    assert canary.OWN_SCORE.read_text() == before

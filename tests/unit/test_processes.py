@@ -22,11 +22,12 @@ from serving.processes import (
     child_environment,
     exit_status,
     gunicorn_command,
+    load_per_worker,
     nginx_command,
     reap,
     start,
 )
-from serving.settings import Settings
+from serving.settings import MEGABYTE, Settings
 
 SETTINGS = Settings.from_environment({"SM_MODEL_DIR": "/models/mine"})
 Pipe = dict[str, int]  # its ends, `reader` and `writer`
@@ -88,6 +89,20 @@ def test_a_home_that_cannot_be_written_is_replaced_by_the_run_folder(environ: di
 
 def test_a_home_that_can_be_written_stays(tmp_path: Path) -> None:
     assert child_environment({"HOME": str(tmp_path)}, SETTINGS, RUN_DIR, 7)["HOME"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [(None, None), (300, 1), (512 * MEGABYTE, 512)],
+    ids=["by nobody", "next to nothing", "512 MB"],
+)
+def test_when_each_worker_loads_the_model_its_measured_size_is_passed_on(
+    measured: int | None, expected: int | None
+) -> None:
+    variables = load_per_worker(measured)
+    settings = Settings.from_environment({"SM_MODEL_DIR": "/models/mine", **variables})
+    assert settings.load_per == "worker"
+    assert settings.model_bytes == (None if expected is None else expected * MEGABYTE)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 
 from server import PROGRAM
 from serving.errors import StartError
-from serving.settings import BAKED_MODEL, BODY_SLACK, MEGABYTE, MOUNTED_MODEL, Settings
+from serving.places import BAKED_MODEL, MOUNTED_MODEL
+from serving.settings import BODY_SLACK, MEGABYTE, Settings
 
 
 def settings_from(**environ: str) -> Settings:
@@ -41,6 +42,8 @@ DEFAULTS = {
     "canary_timeout": 30,
     "batch_rows": 1024,
     "load_per": None,
+    "memory": None,
+    "model_bytes": None,
     "run_dir": None,
     "status_fd": None,
 }
@@ -72,6 +75,8 @@ def test_every_setting_has_a_default(name: str) -> None:
         ("SERVING_BATCH_ROWS", "64", "batch_rows", 64),
         ("SERVING_BATCH_ROWS", "0", "batch_rows", 0),
         ("SERVING_LOAD_PER", "worker", "load_per", "worker"),
+        ("SERVING_MEMORY_MB", "512", "memory", 512 * MEGABYTE),
+        ("SERVING_MODEL_MB", "64", "model_bytes", 64 * MEGABYTE),
         ("SERVING_LOAD_PER", "container", "load_per", "container"),
         ("SERVING_RUN_DIR", "/tmp/run", "run_dir", Path("/tmp/run")),
         ("SERVING_STATUS_FD", "0", "status_fd", 0),

@@ -7,7 +7,7 @@ import pytest
 
 from fakes import FakeChild, FakeClock, FakeVerdict
 from serving import nginx as door
-from serving.status import LOADING, WORKER_GONE, WORKER_READY
+from serving.status import DOOR_CHANGED, LOADING, WORKER_GONE, WORKER_READY
 from serving.supervisor import DRAIN_SECONDS, RECOVERY_SECONDS, STOP_SECONDS, Supervisor
 
 Event = Callable[["Life"], None]
@@ -25,6 +25,10 @@ NO_WORKER_REASON = "503 No worker is ready: they died, and none has come back ye
 
 def loading() -> Event:
     return lambda life: life.supervisor.on_status(LOADING, 0)
+
+
+def door_changed() -> Event:
+    return lambda life: life.supervisor.on_status(DOOR_CHANGED, 0)
 
 
 def ready(pid: int) -> Event:
@@ -81,6 +85,16 @@ class Life:
 
 
 HISTORIES = {
+    "fewer workers fit than nginx has servers for: it reads its configuration again, before the first one is ready": (
+        (loading(), door_changed(), ready(21), SIGTERM, ends(NGINX, 0), ends(GUNICORN, 0)),
+        [LOADING_REASON, "nginx gets SIGHUP", "200", DRAINING_REASON, "nginx gets SIGQUIT", "gunicorn gets SIGTERM"],
+        0,
+    ),
+    "fewer workers fit, but it was asked to stop: nginx has nothing to read any more": (
+        (loading(), SIGTERM, door_changed(), ends(NGINX, 0), ends(GUNICORN, 143)),
+        [LOADING_REASON, DRAINING_REASON, "nginx gets SIGQUIT", "gunicorn gets SIGTERM"],
+        0,
+    ),
     "asked to stop: nginx drains first, gunicorn stops once nginx has ended, and the status is 0": (
         (*START, SIGTERM, ends(NGINX, 0), ends(GUNICORN, 0)),
         [*STARTED, DRAINING_REASON, "nginx gets SIGQUIT", "gunicorn gets SIGTERM"],

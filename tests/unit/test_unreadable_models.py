@@ -7,7 +7,7 @@ import pytest
 
 from builders import folder, load
 from serving.errors import StartError
-from serving.settings import is_empty
+from serving.places import is_empty
 
 
 @contextmanager

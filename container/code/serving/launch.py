@@ -15,12 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serving import logs, status
+from serving.cgroups import available_cpus, available_memory
 from serving.errors import StartError
 from serving.health import HealthVerdict
 from serving.nginx import write_configuration
-from serving.plan import available_cpus, make_plan
+from serving.places import MOUNTED_MODEL
+from serving.plan import make_plan
 from serving.processes import child_environment, gunicorn_command, nginx_command, reap, start
-from serving.settings import MOUNTED_MODEL, Settings
+from serving.settings import Settings
 from serving.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -68,8 +70,8 @@ def serve(settings: Settings, run_dir: Path, environ: Mapping[str, str]) -> int:
     """Start the two children and return the status that they end with."""
     notes = SignalNotes()  # before the children: a SIGTERM during their start must not be lost
     require_free_port(settings.port)
-    plan = make_plan(settings, available_cpus())
-    log.info("starting", extra={"plan": vars(plan), "port": settings.port, "model_dir": str(settings.model_dir)})
+    plan = make_plan(settings, available_cpus(), available_memory())
+    log.info("starting", extra={"port": settings.port, "model_dir": str(settings.model_dir)})
     verdict = HealthVerdict(run_dir)
     reader, writer = os.pipe()
     os.set_blocking(reader, False)

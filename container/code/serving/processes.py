@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.settings import Settings
+from serving.settings import MEGABYTE, Settings
 
 PROGRAM_DIR = Path(__file__).parent.parent  # /opt/program in the image
 
@@ -63,6 +63,12 @@ def child_environment(environ: Mapping[str, str], settings: Settings, run_dir: P
         "SERVING_RUN_DIR": str(run_dir),
         "SERVING_STATUS_FD": str(status_fd),
     }
+
+
+def load_per_worker(model_bytes: int | None) -> dict[str, str]:
+    """Return what the arbiter's environment gets when each worker is to load the model, of a size that it measured."""
+    size = {"SERVING_MODEL_MB": str(max(1, round(model_bytes / MEGABYTE)))} if model_bytes is not None else {}
+    return {"SERVING_LOAD_PER": "worker", **size}
 
 
 def start(name: str, command: Sequence[str], environ: Mapping[str, str], keep_fd: int) -> Child:

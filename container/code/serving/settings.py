@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import StartError
-from serving.variables import Variable, boolean, level, one_of, port_number, whole_number
+from serving.places import default_model_dir
+from serving.variables import Variable, boolean, level, megabytes, one_of, port_number, whole_number
 
-MOUNTED_MODEL = Path("/opt/ml/model")  # where SageMaker puts the artifact
-BAKED_MODEL = Path("/opt/program/model")  # where the image keeps one of its own; /opt/ml is the platform's
 MEGABYTE = 1024 * 1024
 BODY_SLACK = 64 * 1024  # the platform's limits leave room for framing; a body of exactly the limit must pass
 
@@ -34,7 +33,7 @@ VARIABLES = {
     "workers": Variable(
         ("SAGEMAKER_MODEL_SERVER_WORKERS", "MODEL_SERVER_WORKERS"),
         whole_number(1),
-        "the CPUs that the container may use",
+        "one for each whole CPU that the container may use; fewer if the memory has no room for them",
         "How many worker processes serve the model.",
     ),
     "timeout": Variable(
@@ -89,6 +88,18 @@ VARIABLES = {
         "1024",
         "The most rows that the model is given at once, of several requests; 1 or 0 answers each by itself.",
     ),
+    "memory": Variable(
+        ("SERVING_MEMORY_MB",),
+        megabytes,
+        "the container's limit, or the machine's memory",
+        "The memory that the server may use, in MB, in place of what it finds.",
+    ),
+    "model_bytes": Variable(
+        ("SERVING_MODEL_MB",),
+        megabytes,
+        "what was measured",
+        "With `SERVING_LOAD_PER=worker`: the memory of each worker's copy of the model, in MB.",
+    ),
     "run_dir": Variable(
         ("SERVING_RUN_DIR",),
         Path,
@@ -121,6 +132,8 @@ class Settings:
     canary_timeout: int
     batch_rows: int
     load_per: str | None
+    memory: int | None
+    model_bytes: int | None
     run_dir: Path | None
     status_fd: int | None
 
@@ -164,19 +177,6 @@ def refuse_multi_model(multi_model: bool | None) -> None:
             "SAGEMAKER_MULTI_MODEL is true, but this server serves one model and has no /models routes. "
             "Give each model its own endpoint or its own container in a pipeline."
         )
-
-
-def default_model_dir() -> Path:
-    """Return SageMaker's folder, or the image's own where the platform mounted nothing."""
-    return BAKED_MODEL if BAKED_MODEL.is_dir() and is_empty(MOUNTED_MODEL) else MOUNTED_MODEL
-
-
-def is_empty(folder: Path) -> bool:
-    """Tell whether there is nothing in *folder*, or no such folder; one that cannot be read holds something."""
-    try:
-        return not folder.is_dir() or not any(folder.iterdir())
-    except PermissionError:
-        return False
 
 
 def existing_folder(path: Path | None) -> Path | None:

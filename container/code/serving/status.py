@@ -7,6 +7,7 @@ from collections.abc import Iterator
 LOADING = "loading"
 WORKER_READY = "worker_ready"
 WORKER_GONE = "worker_gone"
+DOOR_CHANGED = "door_changed"  # nginx is to read its configuration again
 
 
 def announce(fd: int | None, event: str, pid: int = 0) -> None:

@@ -101,6 +101,8 @@ class Supervisor:
         """Act on what gunicorn says of its workers."""
         if event == status.LOADING and self._stopping is None:
             self._verdict.unhealthy("The model is loading.")
+        elif event == status.DOOR_CHANGED and self._stopping is None:
+            self._nginx.send(signal.SIGHUP)
         elif event == status.WORKER_READY:
             self._worker_ready(pid)
         elif event == status.WORKER_GONE:

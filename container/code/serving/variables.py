@@ -25,6 +25,11 @@ def whole_number(minimum: int) -> Callable[[str], int]:
     return read
 
 
+def megabytes(text: str) -> int:
+    """Read a size in MB and return it in bytes."""
+    return whole_number(1)(text) * 1024 * 1024
+
+
 def port_number(text: str) -> int:
     """Read a TCP port."""
     if not text.strip().isdecimal() or not 1 <= int(text) <= 65535:
