@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import logging
 import os
 import select
 import shutil
@@ -16,11 +17,15 @@ from typing import Any, Never
 import gevent
 import pytest
 
+from builders import MATRIX
+from builders import folder as build_folder
 from fakes import FakeLoader, FakeModel
 from server import until
 from serving import status
 from serving.errors import BadRequest, DeadlineExceeded, NotAcceptable, NotReady, RequestError, StartError
+from serving.hooks import Hooks
 from serving.inference import InferenceRequest, InferenceResponse
+from serving.model import Model
 from serving.plan import Plan
 from serving.processes import child_environment, gunicorn_command, start
 from serving.service import ANSWER_MARGIN, ModelService
@@ -34,6 +39,7 @@ Loader = Callable[[Settings], Any]
 
 PATIENCE = 20
 REQUEST = InferenceRequest(b"[[1]]", "application/json")
+REQUEST_OF_TWO = InferenceRequest(b"[[1, 2]]", "application/json")
 
 
 @pytest.fixture(autouse=True)
@@ -194,6 +200,114 @@ def test_a_model_that_cannot_be_loaded_ends_the_start(folder: Path) -> None:
         service_for(folder, load).prepare()
 
 
+# -- whether requests are answered together
+
+
+class Sums:
+    """A model that adds up rows, and says how many it was given at once to what the test has made of it."""
+
+    n_features_in_ = 2
+
+    def __init__(self, note: Callable[[int], Any] = lambda rows: None) -> None:
+        self.note = note
+
+    def predict(self, rows: Any) -> Any:
+        self.note(len(rows))
+        return rows.sum(axis=1)
+
+
+def summing(tmp_path: Path, note: Callable[[int], Any] = lambda rows: None, **more: Any) -> FakeLoader:
+    """Return a loader of a real model with two samples."""
+    build_folder(tmp_path, {"samples/a.json": "[[1, 2]]", "samples/b.json": "[[3, 4]]"})
+    return FakeLoader(lambda: Model(Sums(note), Hooks(), MATRIX, "application/json", tmp_path, **more))
+
+
+def verdicts(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.getMessage().startswith("batching is")]
+
+
+def test_it_is_tried_once_before_the_fork_and_each_worker_goes_by_that(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    given: list[int] = []
+    service = service_for(tmp_path, summing(tmp_path, given.append), batch_rows=100)
+    assert service.prepare() is True
+    (line,) = verdicts(caplog)
+    assert (line.getMessage(), line.levelname) == ("batching is on", "INFO")
+    assert vars(line)["reason"] == "the samples' answers are exactly the same"
+    assert vars(line)["most_rows"] == 100
+    assert given == []  # but in forks
+    service.start()
+    assert given == [1, 1]  # the two samples, once: it is not tried again
+    assert len(verdicts(caplog)) == 1
+
+
+def test_requests_that_wait_for_such_a_model_are_answered_together(tmp_path: Path, gate: threading.Event) -> None:
+    given: list[int] = []
+    loader = summing(tmp_path, given.append)
+    service = started(tmp_path, loader)
+    loader.models[0].loaded.note = lambda rows: given.append(rows) or gate.wait(PATIENCE)
+    first = gevent.spawn(service.answer, REQUEST_OF_TWO)
+    until(lambda: gevent.sleep(0.01) or len(given) == 3, "the first request's turn", PATIENCE)
+    others = [gevent.spawn(service.answer, REQUEST_OF_TWO) for _ in range(5)]
+    gevent.sleep(0.05)
+    gate.set()
+    gevent.joinall([first, *others], PATIENCE, raise_error=True)
+    assert {answer.value.body for answer in (first, *others)} == {b"[3.0]"}
+    assert given[:3] == [1, 1, 1]
+    assert sum(given[3:]) == 5
+    assert max(given[3:]) > 1  # how many go together is the queue's to find out
+
+
+def test_where_it_is_forbidden_each_is_answered_by_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, gate: threading.Event
+) -> None:
+    caplog.set_level(logging.INFO)
+    given: list[int] = []
+    gate.set()
+    service = started(tmp_path, summing(tmp_path, given.append, batching=False))
+    (line,) = verdicts(caplog)
+    assert (line.getMessage(), vars(line)["reason"]) == ("batching is off", "the manifest forbids it")
+    assert not hasattr(line, "most_rows")
+    gevent.joinall([gevent.spawn(service.answer, REQUEST_OF_TWO) for _ in range(5)], PATIENCE, raise_error=True)
+    assert set(given) == {1}
+
+
+@pytest.mark.parametrize(
+    "deed", [lambda: os._exit(1), lambda: time.sleep(60)], ids=["dies of a batch", "hangs on a batch"]
+)
+def test_a_model_that_does_not_survive_a_batch_is_shared_and_served_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, deed: Callable[[], Any]
+) -> None:
+    caplog.set_level(logging.INFO)
+    service = service_for(tmp_path, summing(tmp_path, lambda rows: rows > 1 and deed()), canary_timeout=1)
+    assert service.prepare() is True
+    service.start()
+    (line,) = verdicts(caplog)
+    assert (line.getMessage(), line.levelname) == ("batching is off", "INFO")
+    assert service.answer(REQUEST_OF_TWO).body == b"[3.0]"
+
+
+def test_who_asks_for_it_in_vain_is_warned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    service = started(tmp_path, summing(tmp_path, lambda rows: 1 / (rows == 1), batching=True))
+    (line,) = verdicts(caplog)
+    assert (line.getMessage(), line.levelname) == ("batching is off", "WARNING")
+    assert service.answer(REQUEST_OF_TWO).body == b"[3.0]"
+
+
+@pytest.mark.parametrize(("asked", "said"), [(None, "batching is off"), (True, "batching is on")])
+def test_where_each_worker_loads_the_model_it_is_tried_there_if_it_is_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, asked: bool | None, said: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    service = service_for(tmp_path, summing(tmp_path, batching=asked), load_per="worker")
+    assert service.prepare() is True
+    assert verdicts(caplog) == []
+    service.start()
+    assert [line.getMessage() for line in verdicts(caplog)] == [said]
+
+
 # -- answering
 
 
@@ -341,7 +455,7 @@ def test_an_answer_in_parts_that_comes_too_late_is_closed(folder: Path, gate: th
     with pytest.raises(DeadlineExceeded):
         service.answer(REQUEST)
     gate.set()
-    until(lambda: parts.threads, "the parts' end", PATIENCE)
+    until(lambda: gevent.sleep(0) or parts.threads, "the parts' end", PATIENCE)
     assert threading.get_ident() not in parts.threads
 
 

@@ -91,6 +91,77 @@ def test_after_each_call_of_the_model_the_answers_that_are_there_are_handed_over
     assert (calls, places) == ([[1], [1, 3], [1, 3, 1]], [[1, 0], [2], [3]])
 
 
+def test_a_call_that_fails_is_a_step_too(tmp_path):
+    """Or the next call would be added to its time."""
+    model = counting(tmp_path)
+    steps = batching.answer_together(model, [csv("1,2"), csv("-1,2"), csv("3,4"), csv("5,6")], MANY)
+    calls = [(list(model.loaded.calls), [place for place, _ in step]) for step in steps]
+    assert calls == [
+        ([4], []),
+        ([4, 2], []),
+        ([4, 2, 1], [0]),
+        ([4, 2, 1, 1], [1]),
+        ([4, 2, 1, 1, 2], [2, 3]),
+    ]
+
+
+def test_one_bad_row_among_128_requests_costs_14_calls(tmp_path):
+    for bad in (0, 77, 127):
+        model = counting(tmp_path)
+        requests = [csv(f"{-1 if number == bad else 1},{number}") for number in range(128)]
+        outcomes = answer_together(model, requests, MANY)
+        assert [place for place, one in enumerate(outcomes) if one.error] == [bad]
+        assert bodies(outcomes[:bad]) == [b"[%d.0]" % (1 + number) for number in range(bad)]
+        assert len(model.loaded.calls) == 15
+
+
+def test_rows_that_do_not_fit_cost_no_call_of_the_model(tmp_path):
+    model = counting(tmp_path)
+    outcomes = answer_together(model, [csv("1,2"), csv("1,2,3"), csv("3,4"), csv("x,1"), csv("5,6")], MANY)
+    assert [outcome.error is not None for outcome in outcomes] == [False, True, False, True, False]
+    assert model.loaded.calls == [3]
+
+
+def test_requests_that_fail_together_and_never_alone_are_all_answered(tmp_path):
+    model = load_code(
+        tmp_path,
+        """
+        calls = []
+        def model_fn(model_dir): return calls
+        def input_fn(body, content_type): return [body]
+        def predict_fn(data, model):
+            calls.append(len(data))
+            if len(data) > 2: raise MemoryError
+            return data
+        def output_fn(prediction, accept): return str(prediction)
+        """,
+    )
+    outcomes = answer_together(model, [csv(letter) for letter in "abcde"], MANY)
+    assert bodies(outcomes) == [b"['a']", b"['b']", b"['c']", b"['d']", b"['e']"]
+    assert model.loaded == [5, 2, 3, 1, 2]
+
+
+def test_who_gives_up_while_others_are_asked_again_costs_nothing(tmp_path):
+    model, gone = counting(tmp_path), set()
+    steps = batching.answer_together(
+        model, [csv("-1,2"), csv("1,2"), csv("3,4"), csv("5,6")], MANY, lambda place: place not in gone
+    )
+    assert next(steps) == []
+    gone.update({1, 2, 3})
+    assert [place for step in steps for place, _ in step] == [0]
+    assert model.loaded.calls == [4, 1]
+
+
+def test_one_by_one_each_has_a_call_of_its_own_if_it_is_wanted(tmp_path):
+    model = counting(tmp_path)
+    requests = [csv("1,2"), csv("3,4"), csv("-1,2")]
+    steps = list(batching.answer_one_by_one(model, requests, lambda place: place != 0))
+    assert [place for step in steps for place, _ in step] == [1, 2]
+    assert bodies([steps[0][0][1]]) == [b"[7.0]"]
+    assert isinstance(steps[1][0][1].error, UnprocessableInput)
+    assert model.loaded.calls == [1, 1]
+
+
 def test_who_has_given_up_is_not_asked_for_again_one_by_one(tmp_path):
     model = counting(tmp_path)
     requests = [csv("1,2"), csv("-1,2"), csv("3,4")]

@@ -2,22 +2,24 @@
 
 import gc
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from serving.batch_proof import Verdict, judge
-from serving.batching import answer_together
+from serving import memory
+from serving.batch_proof import Judge, Verdict, judge_in_fork, judge_in_worker
+from serving.batching import answer_one_by_one, answer_together
 from serving.canary import Proof, prove_fork
 from serving.errors import NotReady, StartError
 from serving.execution_parameters import planned_parameters
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.model import Model
 from serving.native_thread import NativeThread
-from serving.plan import Plan
-from serving.request_queue import RequestQueue
+from serving.plan import Plan, settle
+from serving.request_queue import Answer, RequestQueue
 from serving.samples import Sample, find_samples, replay
 from serving.settings import Settings
 from serving.streams import Budget, Stream, close_parts
@@ -33,10 +35,12 @@ class ModelService:
     def __init__(self, settings: Settings, plan: Plan, load: Callable[[Settings], Model]):
         """Take what is needed to load the model; nothing happens yet."""
         self._settings = settings
-        self._plan = plan
+        self.plan = plan  # settled by `prepare`
+        self.model_bytes: int | None = None  # measured by `prepare`
         self._load = load
         self._samples: list[Sample] = []
         self._model: Model | None = None
+        self._batching: Verdict | None = None
         self._thread: NativeThread | None = None
         self._queue: RequestQueue | None = None
 
@@ -51,17 +55,26 @@ class ModelService:
         self._samples = find_samples(self._settings.model_dir)
         if self._settings.load_per == "worker":
             log.info("each worker loads the model")
+            self._settle(self._settings.model_bytes, self._settings.model_bytes, shared=False)
             return True
+        before = memory.held_by(os.getpid())
         began = time.monotonic()
         model = self._load(self._settings)
         loaded = time.monotonic()
+        gc.collect()
+        gc.freeze()  # the collector would touch, and so copy, every shared page in the canary and in every worker
+        self.model_bytes = memory.growth(before, os.getpid())
         proof = self._prove(model)
         report_load(proof, loaded - began, time.monotonic() - loaded, len(self._samples))
         if proof.shared:
             self._model = model
-            gc.collect()
-            gc.freeze()  # the collector would touch, and so copy, every shared page in every worker
+            self._batching = self._judge(model, judge_in_fork)
+            self._settle(self.model_bytes, proof.private, shared=True)
         return proof.shared
+
+    def _settle(self, model: int | None, each: int | None, shared: bool) -> None:
+        """Fit the plan to the memory, where it could be measured."""
+        self.plan = settle(self.plan, memory.measure(model, each, shared), self._settings.workers)
 
     def _prove(self, model: Model) -> Proof:
         if not self._samples:
@@ -73,19 +86,22 @@ class ModelService:
             replay(model, self._samples)
             return Proof(False, f"a forked copy of the model fails where the model itself does not: {refusal}")
 
+    def _judge(self, model: Model, judge: Judge) -> Verdict:
+        """Return, and log, whether requests are answered together."""
+        verdict = judge(model, self._samples, self._settings.batch_rows, self._settings.canary_timeout)
+        report_batching(verdict, self._settings.batch_rows)
+        return verdict
+
     def start(self) -> None:
         """Make this worker ready: load the model if it is not shared, and warm it up with its samples."""
-        thread = NativeThread(self._plan.threads)
+        thread = NativeThread(self.plan.threads)
         model = self._model or thread.run(lambda: self._load(self._settings), self._settings.startup_timeout)
         thread.run(lambda: replay(model, self._samples), self._settings.startup_timeout)
-        most = self._settings.batch_rows
-        verdict = thread.run(lambda: judge(model, self._samples, most), self._settings.startup_timeout)
-        if verdict:
-            report_batching(verdict)
-        if verdict and verdict.together:
-            self._queue = RequestQueue(
-                thread, lambda requests, is_wanted: answer_together(model, requests, most, is_wanted), most
-            )
+        verdict = self._batching or thread.run(
+            lambda: self._judge(model, judge_in_worker), self._settings.startup_timeout
+        )
+        most = self._settings.batch_rows if verdict.together else 1
+        self._queue = RequestQueue(thread, answerer(model, most), most)
         self._model, self._thread = model, thread
 
     @property
@@ -105,17 +121,13 @@ class ModelService:
         Raises:
             RequestError: saying what went wrong, and whose fault it is.
         """
-        model, thread = self._model, self._thread
-        if model is None or thread is None:
+        model, thread, queue = self._model, self._thread, self._queue
+        if model is None or thread is None or queue is None:
             raise NotReady("The model is not loaded in this process.")
         model.negotiate(request)  # a 406 costs the model nothing
         seconds = self._settings.timeout - ANSWER_MARGIN
         budget = Budget(seconds)
-        clean_up = partial(discard, request_id=request.request_id)
-        if self._queue:
-            answer = self._queue.run(request, seconds, clean_up)
-        else:
-            answer = thread.run(lambda: model.transform(request), seconds, clean_up)
+        answer = queue.run(request, seconds, partial(discard, request_id=request.request_id))
         if answer.rest is None:
             return answer
         return replace(answer, rest=Stream(answer.body, answer.rest, thread, budget, request.request_id))
@@ -125,7 +137,14 @@ class ModelService:
         """Return what a batch transform job should know, from the user's hook or the plan."""
         if self._model is not None and self._model.execution_parameters is not None:
             return self._model.execution_parameters
-        return planned_parameters(self._plan, self._settings.max_body_bytes)
+        return planned_parameters(self.plan, self._settings.max_body_bytes)
+
+
+def answerer(model: Model, most_rows: int) -> Answer:
+    """Return what answers requests: those of up to *most_rows* rows together, or one by one."""
+    if most_rows < 2:
+        return partial(answer_one_by_one, model)
+    return lambda requests, is_wanted: answer_together(model, requests, most_rows, is_wanted)
 
 
 def discard(answer: InferenceResponse, request_id: str) -> None:
@@ -134,9 +153,11 @@ def discard(answer: InferenceResponse, request_id: str) -> None:
         close_parts(answer.rest, request_id)
 
 
-def report_batching(verdict: Verdict) -> None:
+def report_batching(verdict: Verdict, most_rows: int) -> None:
     """Write the one log line about batching."""
-    log.info("batching is %s", "on" if verdict.together else "off", extra={"reason": verdict.reason})
+    line = {"reason": verdict.reason, **({"most_rows": most_rows} if verdict.together else {})}
+    level = logging.WARNING if verdict.against_wish else logging.INFO
+    log.log(level, "batching is %s", "on" if verdict.together else "off", extra=line)
 
 
 def report_load(proof: Proof, load_seconds: float, proof_seconds: float, samples: int) -> None:
