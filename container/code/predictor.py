@@ -1,7 +1,6 @@
 """The Flask application: it translates between HTTP and the model service, and does nothing else."""
 
 import json
-import logging
 import time
 import uuid
 from collections.abc import Mapping
@@ -12,17 +11,16 @@ from typing import Any, Protocol
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from serving.errors import NotReady, PayloadTooLarge, RequestError, error_body
+from serving.access import log_access, log_stream_access
+from serving.errors import NotReady, PayloadTooLarge, error_body
 from serving.inference import InferenceRequest, InferenceResponse
+from serving.refusals import JSON, refusal_of
 
-JSON = "application/json"
 REFUSALS = {
     404: "There is nothing at this path; there are /ping, /invocations and /execution-parameters.",
     405: "This method is not for this path; /invocations takes POST, /ping GET and POST, /execution-parameters GET.",
 }
 UNBUFFERED = {"X-Accel-Buffering": "no"}  # for nginx: each part goes out when it is there
-
-log = logging.getLogger(__name__)
 
 
 class Service(Protocol):
@@ -38,21 +36,6 @@ class Service(Protocol):
     @property
     def execution_parameters(self) -> Mapping[str, Any]:
         """Return what a batch transform job should know."""
-
-
-class Stream(Protocol):
-    """The rest of a streamed answer, as the access line sees it."""
-
-    @property
-    def ended(self) -> str:
-        """How it ended: whole, broken or abandoned."""
-
-    @property
-    def bytes_sent(self) -> int:
-        """How much of it was sent."""
-
-    def close(self) -> None:
-        """Let the model's side clean up."""
 
 
 def create_app(service: Service, max_body_bytes: int | None) -> Flask:
@@ -80,9 +63,8 @@ def create_app(service: Service, max_body_bytes: int | None) -> Flask:
 
     app.before_request(begin)
     app.after_request(finish)
-    app.register_error_handler(RequestError, refuse)
     app.register_error_handler(HTTPException, refuse_http)
-    app.register_error_handler(Exception, fail)
+    app.register_error_handler(Exception, refuse)
     return app
 
 
@@ -129,26 +111,14 @@ def finish(response: Response) -> Response:
         if g.stream is None:
             log_access(line, g.began)
         else:
-            response.call_on_close(partial(finish_stream, g.stream, line, g.began))
+            response.call_on_close(partial(log_stream_access, g.stream, line, g.began))
     return response
 
 
-def finish_stream(stream: Stream, line: dict[str, Any], began: float) -> None:
-    """Write the access line of a streamed answer when it has come to an end, be it a good one or not."""
-    stream.close()
-    log_access({**line, "response_bytes": stream.bytes_sent, "streamed": True, "ended": stream.ended}, began)
-
-
-def log_access(line: dict[str, Any], began: float) -> None:
-    """Write the access line."""
-    log.info("request", extra={**line, "milliseconds": round((time.monotonic() - began) * 1000, 2)})
-
-
-def refuse(error: RequestError) -> Response:
-    """Answer with the error's own status; log what the caller is not told."""
-    if error.__cause__ is not None:
-        log.error(error.message, exc_info=error.__cause__, extra={"request_id": g.request_id})
-    return error_response(error.status, error.code, error.message)
+def refuse(error: Exception) -> Response:
+    """Answer an error with its own status, and one that is none of ours with 500."""
+    status, body = refusal_of(error, g.request_id)
+    return Response(body, status=status, content_type=JSON)
 
 
 def refuse_http(error: HTTPException) -> Response:
@@ -159,12 +129,6 @@ def refuse_http(error: HTTPException) -> Response:
     if allowed := getattr(error, "valid_methods", None):
         response.headers["Allow"] = ", ".join(allowed)
     return response
-
-
-def fail(error: Exception) -> Response:
-    """Answer 500 for a fault of our own, and log it."""
-    log.error("unexpected error", exc_info=error, extra={"request_id": g.request_id})
-    return error_response(500, RequestError.code, "The server failed; the log has the details.")
 
 
 def error_response(status: int, code: str, message: str) -> Response:

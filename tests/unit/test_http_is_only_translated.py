@@ -262,7 +262,7 @@ def test_a_request_is_one_line_in_the_log_and_a_ping_is_none(caplog: pytest.LogC
     app = client(Service())
     app.get("/ping")
     app.post("/invocations", data=SECRET, headers={"X-Request-Id": "id-1"})
-    (record,) = [record for record in caplog.records if record.name == "predictor"]
+    (record,) = [record for record in caplog.records if record.name == "serving.access"]
     line = record.__dict__
     assert (line["request_id"], line["method"], line["path"], line["status"]) == ("id-1", "POST", "/invocations", 200)
     assert (line["request_bytes"], line["response_bytes"]) == (len(SECRET), len(SECRET))
@@ -319,7 +319,7 @@ def test_a_streamed_answer_is_sent_in_its_parts_and_nginx_is_told_to_hold_none_b
 
 
 def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [record.__dict__ for record in caplog.records if record.name == "predictor"]
+    return [record.__dict__ for record in caplog.records if record.name == "serving.access"]
 
 
 def test_the_line_of_a_streamed_answer_is_written_at_its_end(caplog: pytest.LogCaptureFixture) -> None:

@@ -180,9 +180,9 @@ def test_the_application_gives_up_before_nginx_and_nginx_before_gunicorn_kills_t
     assert seconds(configuration, "proxy_send_timeout") == proxy
 
 
-def test_nginx_is_the_one_to_close_an_idle_connection_to_gunicorn(tmp_path: Path) -> None:
-    configuration = door.render(settings_from({}), 2, tmp_path)
-    assert seconds(configuration, "keepalive_timeout") < gunicorn_settings({})["keepalive"]
+def test_gunicorn_keeps_no_connection_itself() -> None:
+    """The hot path keeps them until nginx closes them; what it does not serve closes its connection at once."""
+    assert gunicorn_settings({})["keepalive"] == 0
 
 
 def test_nginx_lets_go_of_slow_clients_before_it_is_killed_itself(tmp_path: Path) -> None:

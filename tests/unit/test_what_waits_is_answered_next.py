@@ -48,7 +48,7 @@ def thread():
 
 
 def queue_of(thread, answer, most=100):
-    return RequestQueue(thread, answer, most)
+    return RequestQueue(thread, answer, most, first=most)
 
 
 def ask(queue, body, timeout=PATIENCE, discard: Callable = lambda answer: None):
@@ -215,3 +215,32 @@ def test_large_requests_are_read_one_after_the_other(thread, model):
     model.gate.set()
     gevent.joinall([first, *large, *small, compressed], PATIENCE, raise_error=True)
     assert [len(batch) for batch in model.batches] == [1, 1, 1, 2, 1]
+
+
+def sizes_of_batches(thread, seconds_for, number):
+    """Ask *number* requests at once of a model that takes `seconds_for(n)` for n of them; return who went together."""
+    clock, sizes = FakeClock(), []
+
+    def answer(requests, is_wanted):
+        sizes.append(len(requests))
+        clock.advance(seconds_for(len(requests)))
+        yield [(place, Outcome(request.body)) for place, request in enumerate(requests)]
+
+    queue = RequestQueue(thread, answer, 1000, clock=clock)
+    gevent.joinall([ask(queue, b"x", 10_000) for _ in range(number)], PATIENCE, raise_error=True)
+    return sizes
+
+
+def test_twice_as_many_go_together_as_long_as_it_takes_hardly_longer(thread):
+    assert sizes_of_batches(thread, lambda size: 3.0 + 0.001 * size, 126) == [2, 4, 8, 16, 32, 64]
+
+
+def test_nobody_waits_much_longer_for_neighbours_than_for_the_answer(thread):
+    """Or 128 callers of a model that takes a second for each row would wait two minutes, and the worker be killed."""
+    assert sizes_of_batches(thread, lambda size: 0.2 + 0.1 * size, 62) == [2, 4, *[8] * 7]
+    assert sizes_of_batches(thread, lambda size: 5.0 * size, 10) == [2, 4, 2, 2]
+
+
+def test_a_batch_that_took_too_long_makes_the_next_one_smaller(thread):
+    seconds = iter([0.1, 0.1, 0.1, 5.0, 5.0, 0.1, 0.1, 0.1])
+    assert sizes_of_batches(thread, lambda size: next(seconds), 60) == [2, 4, 8, 16, 8, 4, 8, 10]

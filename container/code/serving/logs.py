@@ -3,8 +3,11 @@
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+import orjson
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -14,19 +17,20 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line of JSON."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line.update((key, value) for key, value in vars(record).items() if key not in STANDARD)
+        fields = {key: value for key, value in vars(record).items() if key not in STANDARD}
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        try:
-            return json.dumps(line, default=str, ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError):  # NaN, a key that is no string, a cycle: readable beats lost
-            return json.dumps({key: str(value) for key, value in line.items()}, ensure_ascii=False)
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json_line(record.created, record.levelname, record.name, record.getMessage(), fields)
+
+
+def json_line(created: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
+    """Return a line, without its end; *created* is in seconds since the epoch."""
+    time = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
+    line = {"time": time, "level": level, "logger": logger, "message": message, **fields}
+    try:
+        return orjson.dumps(line, default=str).decode()
+    except TypeError:  # a key that is no string, half a surrogate pair, a cycle: readable beats lost
+        return json.dumps({key: str(value) for key, value in line.items()})
 
 
 def configuration(log_level: int) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """A loaded model and the functions around it: one request in, one answer out."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from serving.answers import call_hook, response_from, streamed_response
 from serving.decoders import DECODERS, decode, decompress, text_from
@@ -17,8 +17,7 @@ from serving.schema import InputSchema
 UTF8_TYPES = (CSV, JSON)  # AWS's toolkits hand these to input_fn as text, every other type as bytes
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(NamedTuple):
     """
     A request that was read, and whose answer is still to be computed.
 
@@ -167,7 +166,7 @@ class Model:
 def sealed(answer: InferenceResponse, context: Context) -> InferenceResponse:
     """Return the answer with the headers that the hooks have set, and let none be set any more."""
     context.response_headers.seal("the answer has begun. Set headers before its first part.")
-    return replace(answer, headers=context.get_response_headers())
+    return InferenceResponse(answer.body, answer.content_type, context.get_response_headers(), answer.rest)
 
 
 def explained(error: BadRequest, context: Context) -> BadRequest:

@@ -1,69 +1,120 @@
 """The requests that wait for the model: what came while it ran is its next batch. There is no timer to wait for."""
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-import gevent
-from gevent.event import AsyncResult, Event
+from gevent.hub import Waiter, get_hub
 
 from serving.errors import DeadlineExceeded
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.native_thread import NativeThread, late_message
-from serving.outcome import Outcome, outcome_of
+from serving.outcome import Outcome
 
 # Answers requests, of which some may not be wanted any more: yields the places and outcomes of those it is done with.
 Answer = Callable[[Sequence[InferenceRequest], Callable[[int], bool]], Iterator[list[tuple[int, Outcome]]]]
-LARGE = 1 << 20  # bytes of bodies that are read before the first of them is answered
 Discard = Callable[[InferenceResponse], None]
+Clock = Callable[[], float]
+
+LARGE = 1 << 20  # bytes of bodies that are read before the first of them is answered
+FIRST_BATCH = 2  # requests; then twice as many whenever that takes little longer than few of them
+LONGER = 1.0  # seconds that a call for several requests may take more than one for few: each waits for all
+TICK = 0.05  # seconds by which a refusal may come too late
+
+
+class TimeIsUp(Exception):
+    """The answer is not there at the deadline."""
 
 
 class Ticket:
     """A request that waits, and what becomes of it."""
 
-    def __init__(self, request: InferenceRequest, discard: Discard):
+    __slots__ = ("_discard", "_waiter", "deadline", "given_up", "request", "size")
+
+    def __init__(self, request: InferenceRequest, deadline: float, discard: Discard):
         self.request = request
+        self.deadline = deadline
         self.given_up = False
         # What a compressed body inflates to is not known yet.
         self.size = LARGE if request.content_encoding else len(request.body)
         self._discard = discard
-        self._outcome: AsyncResult[Outcome] = AsyncResult()
+        self._waiter = Waiter()
 
-    def wait(self, timeout: float, thread: NativeThread) -> InferenceResponse:
-        """Return the answer, or raise what stands in its place; `DeadlineExceeded` after *timeout* seconds."""
-        fetched: Outcome | None = None
+    def wait(self) -> InferenceResponse:
+        """Return the answer, or raise what stands in its place."""
         try:
-            fetched = self._outcome.get(timeout=timeout)
-        except gevent.Timeout:
-            raise DeadlineExceeded(late_message(timeout)) from None
-        finally:
-            self.given_up = fetched is None
-            if self.given_up and self._outcome.ready():  # just now, and too late
-                self._clean_up(self._outcome.get(), thread)
-        return fetched.get()  # type: ignore[no-any-return]
+            outcome: Outcome = self._waiter.get()
+        except BaseException:  # the time is up, or the greenlet is killed
+            self.given_up = True
+            raise
+        return outcome.get()  # type: ignore[no-any-return]
 
     def settle(self, outcome: Outcome, thread: NativeThread) -> None:
-        """Hand over what became of the request; an answer that nobody waits for is cleaned up after."""
-        self._outcome.set(outcome)
-        if self.given_up:
-            self._clean_up(outcome, thread)
+        """Hand over what became of the request, in the hub; an answer that nobody waits for is cleaned up after."""
+        if not self.given_up:
+            self._waiter.switch(outcome)
+        elif outcome.error is None:
+            thread.begin(partial(self._discard, outcome.value), lambda cleaned_up: None)
 
-    def _clean_up(self, outcome: Outcome, thread: NativeThread) -> None:
-        if outcome.error is None:
-            thread.run_at_last(lambda: self._discard(outcome.value), patience=0)
+    def expire(self) -> None:
+        """Let the caller go without an answer, in the hub."""
+        self._waiter.throw(TimeIsUp())
+
+
+class Batch:
+    """Requests that are answered together, in one step or in several."""
+
+    def __init__(self, tickets: Sequence[Ticket], answer: Answer, clock: Clock):
+        self.size = len(tickets)
+        self.seconds = 0.0
+        self._unsettled = dict(enumerate(tickets))
+        self._steps = answer([ticket.request for ticket in tickets], lambda place: not tickets[place].given_up)
+        self._clock = clock
+
+    def advance(self) -> list[tuple[int, Outcome]] | None:
+        """Take the next step, in the thread: return places and outcomes, None if nobody waits for those left."""
+        began = self._clock()
+        try:
+            return next(self._steps, None)
+        finally:
+            self.seconds = self._clock() - began
+
+    def settled_by(self, step: Outcome) -> list[tuple[Ticket, Outcome]]:
+        """Return the tickets that *step* is the end of, with their outcomes; its error is the end of all."""
+        if step.error is not None or step.value is None:
+            left, self._unsettled = self._unsettled, {}
+            return [(ticket, step) for ticket in left.values() if step.error is not None]
+        return [(self._unsettled.pop(place), outcome) for place, outcome in step.value]
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether every ticket is settled."""
+        return not self._unsettled
 
 
 class RequestQueue:
-    """Has everything that waits answered together, in the native thread, whenever that is free."""
+    """
+    Has everything that waits answered together, in the native thread, whenever that is free.
 
-    def __init__(self, thread: NativeThread, answer: Answer, most: int):
-        """Begin; *answer* is called in *thread*, a step at a time, with *most* requests or fewer."""
-        self._thread = thread
-        self._answer = answer
-        self._most = most
+    All of it happens in the hub: greenlets wait, and the hub hands them what the thread has ready. Before a batch is
+    begun the hub reads once what has come meanwhile, so that the batch holds everybody who is there already.
+    """
+
+    def __init__(
+        self, thread: NativeThread, answer: Answer, most: int, first: int = FIRST_BATCH, clock: Clock = time.monotonic
+    ):
+        """Begin; *answer* is called with *first*, later *most* requests or fewer, and does its steps in *thread*."""
+        self._thread, self._answer, self._most, self._clock = thread, answer, most, clock
+        self._limit = min(most, first)
+        self._least = math.inf  # seconds that any step took
         self._waiting: deque[Ticket] = deque()
-        self._arrival = Event()
-        gevent.spawn(self._serve)
+        self._unanswered: set[Ticket] = set()
+        self._answering = False
+        loop = get_hub().loop
+        self._turn = loop.timer(0.0, priority=loop.MINPRI)  # comes after what there is to read and to write
+        self._tick = loop.timer(TICK, TICK)
 
     def run(self, request: InferenceRequest, timeout: float, discard: Discard) -> InferenceResponse:
         """
@@ -75,23 +126,65 @@ class RequestQueue:
         Raises:
             DeadlineExceeded: after *timeout* seconds. A request that had not been begun never will be.
         """
-        ticket = Ticket(request, discard)
+        ticket = Ticket(request, self._clock() + timeout, discard)
         self._waiting.append(ticket)
-        self._arrival.set()
-        return ticket.wait(timeout, self._thread)
+        self._begin_at_next_turn()
+        if not self._unanswered:
+            self._tick.start(self._refuse_the_late)
+        self._unanswered.add(ticket)
+        try:
+            return ticket.wait()
+        except TimeIsUp:
+            raise DeadlineExceeded(late_message(timeout)) from None
+        finally:
+            self._unanswered.discard(ticket)
+            if not self._unanswered:
+                self._tick.stop()
 
-    def _serve(self) -> None:
-        while True:
-            self._arrival.wait()
-            self._arrival.clear()
-            while batch := self._next():
-                self._answer_all(batch)
+    def _refuse_the_late(self) -> None:
+        now = self._clock()
+        for ticket in [one for one in self._unanswered if one.deadline <= now]:
+            ticket.expire()
+
+    def _begin_at_next_turn(self) -> None:
+        if not self._answering and not self._turn.active:
+            self._turn.start(self._begin)
+
+    def _begin(self) -> None:
+        self._turn.stop()
+        if batch := self._next():
+            self._answering = True
+            self._take_step(Batch(batch, self._answer, self._clock), self._adapt)
+
+    def _take_step(self, batch: Batch, learn: Callable[[Batch], None] = lambda batch: None) -> None:
+        self._thread.begin(batch.advance, partial(self._hand_over, batch, learn))
+
+    def _hand_over(self, batch: Batch, learn: Callable[[Batch], None], step: Outcome) -> None:
+        learn(batch)
+        settled = batch.settled_by(step)
+        if not batch.is_over:
+            self._take_step(batch)
+        else:
+            self._answering = False
+            if self._waiting:
+                self._begin_at_next_turn()
+        for ticket, outcome in settled:
+            ticket.settle(outcome, self._thread)
+
+    def _adapt(self, batch: Batch) -> None:
+        """Let as many requests go together as cost each of them no more than `LONGER` beside what it costs alone."""
+        self._least = min(self._least, batch.seconds)
+        longer = batch.seconds - self._least
+        if longer > LONGER:
+            self._limit = max(1, batch.size // 2)
+        elif batch.size == self._limit and 2 * longer < LONGER:
+            self._limit = min(self._most, 2 * self._limit)
 
     def _next(self) -> list[Ticket]:
         """Return those that have waited longest and still do; what is large is read and answered by itself."""
         batch: list[Ticket] = []
         size = 0
-        while self._waiting and len(batch) < self._most:
+        while self._waiting and len(batch) < self._limit:
             size += self._waiting[0].size
             if batch and size > LARGE:
                 break
@@ -99,16 +192,3 @@ class RequestQueue:
             if not ticket.given_up:
                 batch.append(ticket)
         return batch
-
-    def _answer_all(self, batch: list[Ticket]) -> None:
-        """Settle each ticket as soon as its outcome is there; each step is a call in the thread of its own."""
-        steps = self._answer([ticket.request for ticket in batch], lambda place: not batch[place].given_up)
-        unsettled = dict(enumerate(batch))
-        while unsettled:
-            step = outcome_of(self._thread.run_to_end, partial(next, steps, None))
-            if step.error is not None:
-                step = Outcome([(place, step) for place in unsettled])
-            elif step.value is None:
-                return  # nobody waits for those that are left
-            for place, outcome in step.value:
-                unsettled.pop(place).settle(outcome, self._thread)

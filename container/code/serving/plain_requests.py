@@ -1,0 +1,40 @@
+"""
+The head of a plain `POST /invocations`, such as nginx sends: read here, at a tenth of what a general parser costs.
+
+What is not plain, in any way, is for gunicorn's parser to read or to refuse; nothing is guessed here.
+"""
+
+import re
+from typing import NamedTuple
+
+END_OF_HEAD = b"\r\n\r\n"
+NAME = r"[!#$%&'*+.^`|~0-9A-Za-z-]+"  # without the underscore, which means a hyphen to WSGI
+FIRST_LINE = "POST /invocations HTTP/1.1\r\n"
+HEAD = re.compile(rf"{re.escape(FIRST_LINE)}(?:{NAME}:[^\r\n\0]*\r\n)+\r\n")
+HEADER = re.compile(rf"({NAME}):[ \t]*([^\r\n]*?)[ \t]*\r\n")
+# These change how the body is sent, or what the connection is for.
+NOT_PLAIN = frozenset({"connection", "expect", "te", "trailer", "transfer-encoding", "upgrade"})
+
+
+class PlainHead(NamedTuple):
+    """The headers, their names in lower case, and the length of the body in bytes."""
+
+    headers: dict[str, str]
+    length: int
+
+
+def read_plain_head(head: bytes, max_body_bytes: int | None) -> PlainHead | None:
+    """Return what *head*, with the empty line at its end, says; None when it is not plain or the body is too large."""
+    text = head.decode("latin-1")
+    if not HEAD.fullmatch(text):
+        return None
+    found = HEADER.findall(text, len(FIRST_LINE))
+    headers = {name.lower(): value for name, value in found}
+    length = headers.get("content-length", "")
+    if len(headers) < len(found) or not NOT_PLAIN.isdisjoint(headers) or headers.get("content-type") == "":
+        return None
+    if not (length.isascii() and length.isdecimal()):
+        return None
+    if max_body_bytes is not None and int(length) > max_body_bytes:
+        return None
+    return PlainHead(headers, int(length))
