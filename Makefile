@@ -11,7 +11,7 @@ DEPLOY = . local_test/lib.sh && ensure_packages "$$ROOT/deploy/requirements.txt"
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 .PHONY: help venv serve predict contract endpoint image push package new_stage plan deploy status invoke transform destroy rehearsal \
-  manifest test test-localmode check format lock clean
+  manifest compile bench test test-localmode check format lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,14 @@ rehearsal: ## stand in for AWS on this machine, with real containers and a regis
 manifest: ## write MODEL's manifest.json: file hashes and library versions
 	@. local_test/lib.sh && folder="$$(model_folder "$(MODEL)")" && ensure_packages "$$ROOT/container/requirements.txt" \
 	  && PYTHONPATH=container/code .venv/bin/python -m serving.manifest "$$folder"
+
+compile: ## make MODEL's model.onnx, proved to answer like the original; TO=folder leaves MODEL as it is
+	@. local_test/lib.sh && folder="$$(model_folder "$(MODEL)")" && ensure_packages "$$ROOT/container/requirements.txt" \
+	  && ensure_packages "$$ROOT/compiling/requirements.txt" \
+	  && PYTHONPATH=container/code .venv/bin/python -m compiling "$$folder" $(if $(TO),--to "$(TO)") $(OPTIONS)
+
+bench: ## measure this server beside others, or what one instance of a MODEL that is given holds
+	@benchmark/bench.sh $(if $(findstring command,$(origin MODEL)),tune "$(MODEL)",run) $(OPTIONS)
 
 lock: ## compile the .in files into locked requirements, with hashes
 	@tests/lock.sh

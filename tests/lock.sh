@@ -19,6 +19,8 @@ main() {
   cd -- "${ROOT}"
   compile container/requirements "$@"
   compile deploy/requirements "$@"
+  compile compiling/requirements "$@"
+  compile benchmark/requirements "$@"
   compile requirements-dev "$@"
   compile tests/endpoint/awscli/requirements "$@"
   compile tests/localmode/requirements "$@"

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from serving.compiled import compiled_model
 from serving.encoders import ENCODERS
 from serving.errors import StartError
 from serving.execution_parameters import read_parameters
@@ -39,10 +40,11 @@ def load_readable_model(settings: Settings) -> Model:
     verify_files(manifest, settings.model_dir)
     report_versions(manifest)
     hooks = load_hooks(settings.code_dir, settings.program)
-    loaded = load_object(hooks, manifest, settings)
+    compiled = compiled_model(manifest, hooks, settings.model_dir)
+    loaded = compiled or load_object(hooks, manifest, settings)
     if not hooks.predict_fn and not hooks.transform_fn:
         default_predict(loaded)  # raises now rather than at the first request
-    schema = schema_of(manifest, loaded)
+    schema = compiled.schema if compiled else schema_of(manifest, loaded)
     if schema.types_are_guessed:
         log.warning("column types are guessed from each request's values; list them in the manifest's input")
     return Model(

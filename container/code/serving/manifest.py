@@ -1,6 +1,6 @@
 """The model folder's manifest: what its files are, which libraries wrote them, and what goes in and out.
 
-`python -m serving.manifest FOLDER [LIBRARY ...]` writes it, keeping the `input`, `output` and `serving` that are there.
+`python -m serving.manifest FOLDER [LIBRARY ...]` writes it, keeping the other parts that are there.
 """
 
 import argparse
@@ -34,6 +34,7 @@ class Manifest:
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
     serving: Mapping[str, Any] = field(default_factory=dict)
+    compiled: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def batching(self) -> bool | None:
@@ -41,7 +42,7 @@ class Manifest:
         return self.serving.get("batching")
 
 
-PARTS = ("files", "libraries", "input", "output", "serving")
+PARTS = ("files", "libraries", "input", "output", "serving", "compiled")
 
 
 def read_manifest(model_dir: Path) -> Manifest:
@@ -98,13 +99,14 @@ def installed_version(name: str) -> str | None:
     return None
 
 
-def write_manifest(
+def write_manifest(  # noqa: PLR0913 - the parts of a manifest
     model_dir: Path,
     *,
     libraries: Sequence[str],
     input: Mapping[str, Any] | None = None,  # noqa: A002 - the manifest's own word
     output: Mapping[str, Any] | None = None,
     serving: Mapping[str, Any] | None = None,
+    compiled: Mapping[str, Any] | None = None,
 ) -> Path:
     """
     Write `manifest.json` for the files in *model_dir* and return its path.
@@ -114,6 +116,7 @@ def write_manifest(
         input: the schema of a request, as in docs/writing-a-model.md; None leaves it to the model.
         output: `{"accept": media type}`, the answer's default type.
         serving: `{"batching": true or false}`; None leaves it to what the samples prove.
+        compiled: what `python -m compiling` found; without it a `model.onnx` is not served.
     """
     versions = {name: installed_version(name) for name in ("python", *libraries)}
     content = {
@@ -122,6 +125,7 @@ def write_manifest(
         "input": dict(input or {}),
         "output": dict(output or {}),
         "serving": dict(serving or {}),
+        "compiled": dict(compiled or {}),
     }
     path = model_dir / FILE_NAME
     path.write_text(json.dumps({key: part for key, part in content.items() if part}, indent=2) + "\n")
@@ -164,7 +168,7 @@ def main() -> None:
     if arguments.library is not DEFAULT_LIBRARIES and (unknown := [*filterfalse(installed_version, arguments.library)]):
         parser.error(f"not installed here: {', '.join(unknown)}")
     before = present_manifest(arguments.folder)
-    kept = {"input": before.input, "output": before.output, "serving": before.serving}
+    kept = {"input": before.input, "output": before.output, "serving": before.serving, "compiled": before.compiled}
     print(write_manifest(arguments.folder, libraries=arguments.library, **kept))
 
 
