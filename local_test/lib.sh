@@ -137,6 +137,14 @@ ensure_registry() {
       "Debian, Ubuntu: sudo apt-get install ${missing[*]}"
 }
 
+# What loads a server in benchmark/.
+ensure_wrk() {
+  command -v wrk >/dev/null 2>&1 && return
+  # In a shell of its own: its EXIT trap must not replace the caller's.
+  (ensure_debian_packages wrk) || fail "wrk is not installed, and only root can install it with apt." \
+    "Debian, Ubuntu: sudo apt-get install wrk"
+}
+
 # usage: require_port PORT SCRIPT
 require_port() {
   [[ "$1" =~ ^[0-9]{1,5}$ ]] || wrong_usage "$2" "--port is a number, not $1"

@@ -3,7 +3,7 @@
 #
 # usage: run.sh [PYTEST ARGUMENT...]
 #
-# Makes .venv with the locked packages, and installs nginx and docker-registry where it may (root, apt). The tests of
+# Makes .venv with the locked packages, and installs nginx, docker-registry and wrk where it may (root, apt). The tests of
 # the image need a Docker engine that answers; `.ci/start_engine` and `.ci/base_image` provide one on Debian.
 # REQUIRE_ALL=1 turns a test that would be skipped into a failure.
 #
@@ -23,6 +23,7 @@ main() {
   ensure_packages "${ROOT}/requirements-dev.txt"
   (ensure_nginx) || say "- going on without nginx: the tests that need it are skipped"
   (ensure_registry) || say "- going on without docker-registry: the tests that need it are skipped"
+  (ensure_wrk) || say "- going on without wrk: the test that needs it is skipped"
   cd -- "${ROOT}"
   PATH="${VENV}/bin:${PATH}" exec "${VENV}/bin/python" -m pytest "$@"
 }
