@@ -5,6 +5,7 @@ A *cell* is what a decoder found: text from CSV (empty when missing), a JSON val
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, compress
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from serving.errors import BadRequest
+from serving.fast_cells import floats_in, texts_in
 
 TEXT_KEYS = ("text", "inputs", "data")
 
@@ -27,8 +29,26 @@ def text_of(row: Any, number: int) -> str:
     return row
 
 
+def columns_of(columns: Sequence[Sequence[Any]], names: Sequence[str], numeric: Sequence[bool | None]) -> list[Any]:
+    """Return the values of every column, those that are numbers in one go if that is possible."""
+    together = floats_in(list(chain.from_iterable(compress(columns, numeric))))
+    if together is None:
+        return [column_of(*column) for column in zip(columns, names, numeric, strict=True)]
+    numbers = iter(together.reshape(-1, len(columns[0])))
+    return [
+        next(numbers) if is_number else column_of(values, name, is_number)
+        for values, name, is_number in zip(columns, names, numeric, strict=True)
+    ]
+
+
 def column_of(values: Sequence[Any], name: str, numeric: bool | None) -> Any:
     """Return a column's values: floats with NaN for missing, or strings; *numeric* None lets the values tell."""
+    found = texts_in(values) if numeric is False else floats_in(values)
+    return plain_column(values, name, numeric) if found is None else found
+
+
+def plain_column(values: Sequence[Any], name: str, numeric: bool | None) -> Any:
+    """Return a column's values, looked at one by one."""
     if numeric is None:
         numeric = all(map(looks_numeric, values))
     if numeric:
@@ -45,6 +65,14 @@ def text_in(value: Any, name: str, row: int) -> str | None:
 
 def matrix_of(cells: list[Sequence[Any]]) -> NDArray[np.float64]:
     """Return the cells as a float64 array (rows, columns)."""
+    found = floats_in(list(chain.from_iterable(cells)))
+    if found is not None and len(found):
+        return found.reshape(len(cells), -1)
+    return plain_matrix(cells)
+
+
+def plain_matrix(cells: list[Sequence[Any]]) -> NDArray[np.float64]:
+    """Return the cells as a float64 array (rows, columns), looked at one by one."""
     try:
         matrix = np.array(cells, dtype=np.float64)
         if matrix.ndim == 2 and not any("_" in cell for row in cells for cell in row if isinstance(cell, str)):

@@ -2,20 +2,20 @@
 
 import csv
 import io
-import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from serving.csv_text import simple_csv
 from serving.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+from serving.json_values import parse_json, read_json, read_json_lines, rows_in_json, rows_in_lines
 from serving.media_types import CSV, JSON, JSON_LINES, NPY, TEXT, MediaType
 from serving.schema import Rows
 
-INSTANCE_KEYS = ("instances", "inputs")
 GZIP = 16 + zlib.MAX_WBITS  # tells zlib to expect gzip's header
 GZIP_STEP = 4096  # what follows a member is copied, so it must not be the rest of the body
 
@@ -55,10 +55,7 @@ def inflate(body: bytes, limit: int | None) -> bytes:
 
 def decode(body: bytes, media_type: MediaType) -> Rows:
     """
-    Return the rows of *body*: lists of cells, records, or texts.
-
-    Args:
-        media_type: one of `DECODERS`.
+    Return the rows of *body*, of a type among `DECODERS`: lists of cells, records, or texts.
 
     Raises:
         BadRequest: saying what cannot be read, and where.
@@ -80,45 +77,33 @@ def text_from(body: bytes, charset: str) -> str:
 
 def decode_csv(body: bytes, charset: str) -> Rows:
     """Read comma-separated rows without a header line; empty lines are no rows."""
+    text = text_from(body, charset)
+    return simple_csv(text) or csv_rows(text)
+
+
+def csv_rows(text: str) -> list[list[str]]:
+    """Return the rows' cells; empty lines are no rows."""
     try:
-        return [row for row in csv.reader(io.StringIO(text_from(body, charset), newline="")) if row]
+        return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except csv.Error as error:
         raise BadRequest(f"The body is not CSV: {error}.") from None
 
 
 def decode_json(body: bytes, charset: str) -> Rows:
     """Read `{"instances": rows}`, `{"inputs": rows}`, a list of rows, or one row."""
-    content = parse_json(text_from(body, charset), "The body")
-    if isinstance(content, Mapping):
-        key = next((key for key in INSTANCE_KEYS if key in content), None)
-        content = [content] if key is None else content[key]
-    if not isinstance(content, list):
-        return [content]
-    return [content] if is_one_row(content) else content
-
-
-def is_one_row(content: list[Any]) -> bool:
-    """Tell one row, `[1.5, "M"]`, from a list of rows and from a list of texts."""
-    nested = any(isinstance(item, list | dict) for item in content)
-    return bool(content) and not nested and not all(isinstance(item, str) for item in content)
+    try:
+        content = read_json(body, charset)
+    except ValueError:
+        content = parse_json(text_from(body, charset), "The body")
+    return rows_in_json(content)
 
 
 def decode_json_lines(body: bytes, charset: str) -> Rows:
     """Read one JSON value, a row, on each line that is not empty."""
-    # not splitlines: JSON allows Unicode's other line separators inside a text
-    lines = enumerate(text_from(body, charset).split("\n"), 1)
-    return [parse_json(line, f"Line {number}") for number, line in lines if line.strip()]
-
-
-def parse_json(text: str, what: str) -> Any:
-    """Return the JSON value that *text* spells."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise BadRequest(f"{what} is not JSON: {error.msg} at {place}.") from None
-    except (RecursionError, ValueError):  # ValueError: an integer of more digits than Python cares to read
-        raise BadRequest(f"{what} is not JSON that can be read: nested too deeply, or a number too long.") from None
+        return read_json_lines(body, charset)
+    except ValueError:
+        return rows_in_lines(text_from(body, charset))
 
 
 def decode_npy(body: bytes, charset: str) -> Rows:

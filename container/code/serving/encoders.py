@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from serving.array_text import csv_of, json_lines_of, json_of, numbers_of
 from serving.errors import ModelFailed
 from serving.media_types import ALIASES, CSV, JSON, JSON_LINES, NPY
 
@@ -60,7 +61,12 @@ def values_of(prediction: Any) -> Any:
 
 def encode_csv(prediction: Any) -> bytes:
     """Write one line a row, with numbers in the shortest form that reads back the same."""
-    values = values_of(prediction)
+    numbers = numbers_of(prediction)
+    return plain_csv(values_of(prediction)) if numbers is None else csv_of(numbers)
+
+
+def plain_csv(values: Any) -> bytes:
+    """Write what needs a CSV writer, such as texts."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(
         row if isinstance(row, list | tuple) else (row,) for row in each(values)
@@ -70,12 +76,20 @@ def encode_csv(prediction: Any) -> bytes:
 
 def encode_json(prediction: Any) -> bytes:
     """Write the predictions as one JSON value."""
-    return dump_json(values_of(prediction)).encode(errors="replace")
+    numbers = numbers_of(prediction)
+    return dump_json(values_of(prediction)).encode(errors="replace") if numbers is None else json_of(numbers)
 
 
 def encode_json_lines(prediction: Any) -> bytes:
     """Write one JSON value a line."""
-    return "".join(f"{dump_json(row)}\n" for row in each(values_of(prediction))).encode(errors="replace")
+    if (numbers := numbers_of(prediction)) is not None:
+        return json_lines_of(numbers)
+    return plain_json_lines(values_of(prediction))
+
+
+def plain_json_lines(values: Any) -> bytes:
+    """Write what is not all numbers."""
+    return "".join(f"{dump_json(row)}\n" for row in each(values)).encode(errors="replace")
 
 
 def encode_npy(prediction: Any) -> bytes:

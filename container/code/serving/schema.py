@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from serving.cells import column_of, matrix_of, text_of
+from serving.cells import columns_of, matrix_of, text_of
+from serving.csv_text import CsvText
 from serving.errors import BadRequest, StartError
+from serving.fast_cells import cells_in, frame_in
 from serving.manifest import FILE_NAME, Manifest
 
 Rows = Sequence[Any] | NDArray[Any]
@@ -41,6 +44,16 @@ class InputSchema:
     label: str | None = None
 
     @property
+    def names(self) -> list[str]:
+        """Return the names of the columns; a matrix has none."""
+        return [column.name for column in self.columns]
+
+    @cached_property
+    def index(self) -> pd.Index:
+        """Return the names as a DataFrame has them."""
+        return pd.Index(self.names)
+
+    @property
     def types_are_guessed(self) -> bool:
         """Tell whether a column's type depends on which values are sent together."""
         return any(column.numeric is None for column in self.columns)
@@ -61,11 +74,28 @@ class InputSchema:
             return self.matrix_from(rows)
         if self.kind == "text":
             return [text_of(row, number) for number, row in enumerate(rows, 1)]
-        cells = [self.cells_of(row, number) for number, row in enumerate(rows, 1)]
+        if isinstance(rows, CsvText) and (data := self.read_at_once(rows)) is not None:
+            return data
+        cells = self.cells_in(rows)
         if self.kind == "table":
             return self.frame_of(cells)
         self.refuse_ragged(cells)
         return matrix_of(cells)
+
+    def read_at_once(self, text: CsvText) -> Any:
+        """Return the model's input from a whole body, None where rows have to be looked at one by one."""
+        if self.kind == "matrix":
+            return text.matrix(self.width, self.label)
+        if type(self) is not InputSchema:  # a subclass makes something else of its cells
+            return None
+        columns = text.table([column.numeric for column in self.columns], self.label)
+        return None if columns is None else frame_in(columns, self.index)
+
+    def cells_in(self, rows: Rows) -> list[Sequence[Any]]:
+        """Return every row's cells in the order of the columns, without the label."""
+        rows = list(rows)
+        cells = cells_in(rows, self.names, self.width, self.label)
+        return cells or [self.cells_of(row, number) for number, row in enumerate(rows, 1)]
 
     def cells_of(self, row: Any, number: int) -> Any:
         """Return the row's cells in the order of the columns, without the label."""
@@ -84,7 +114,7 @@ class InputSchema:
         """Return the cells of a record such as `{"sex": "M", ...}`."""
         if not self.columns:
             raise BadRequest(f"Row {number} is an object, but the model's columns have no names: send lists.")
-        names = [column.name for column in self.columns]
+        names = self.names
         if missing := [name for name in names if name not in record]:
             raise BadRequest(f"Row {number} has no column {', '.join(map(repr, missing))}.")
         if unknown := set(record) - set(names) - {self.label}:
@@ -98,10 +128,8 @@ class InputSchema:
 
     def frame_of(self, cells: list[Sequence[Any]]) -> pd.DataFrame:
         """Return the DataFrame (rows, columns) that the model was fitted on."""
-        by_column = zip(self.columns, zip(*cells, strict=True), strict=True)
-        return pd.DataFrame(
-            {column.name: column_of(values, column.name, column.numeric) for column, values in by_column}, copy=False
-        )
+        columns = columns_of(list(zip(*cells, strict=True)), self.names, [column.numeric for column in self.columns])
+        return frame_in(columns, self.index)
 
     def matrix_from(self, array: NDArray[Any]) -> NDArray[np.float64]:
         """Return an array (rows, columns) as float64, without the label; no cell is looked at."""
