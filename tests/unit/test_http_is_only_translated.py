@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from serving.inference import InferenceRequest, InferenceResponse
 
 LIMIT = 1000
 SECRET = "4111 1111 1111 1111"
+
+Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +92,15 @@ def raising(error: BaseException) -> Service:
         raise error
 
     return Service(answer)
+
+
+@pytest.fixture
+def access_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
+    """The lines that were written since they were last asked for."""
+    log = logging.getLogger("serving.access")
+    log.setLevel(logging.INFO)
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    log.setLevel(logging.NOTSET)
 
 
 def error_in(response: TestResponse) -> dict[str, Any]:
@@ -257,13 +269,11 @@ def test_a_refusal_without_a_cause_is_no_error_in_the_log(caplog: pytest.LogCapt
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_a_request_is_one_line_in_the_log_and_a_ping_is_none(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_a_request_is_one_line_in_the_log_and_a_ping_is_none(access_lines: Lines) -> None:
     app = client(Service())
     app.get("/ping")
     app.post("/invocations", data=SECRET, headers={"X-Request-Id": "id-1"})
-    (record,) = [record for record in caplog.records if record.name == "serving.access"]
-    line = record.__dict__
+    (line,) = access_lines()
     assert (line["request_id"], line["method"], line["path"], line["status"]) == ("id-1", "POST", "/invocations", 200)
     assert (line["request_bytes"], line["response_bytes"]) == (len(SECRET), len(SECRET))
     assert SECRET not in str(line)
@@ -318,49 +328,41 @@ def test_a_streamed_answer_is_sent_in_its_parts_and_nginx_is_told_to_hold_none_b
     assert response.headers["X-Request-Id"]
 
 
-def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [record.__dict__ for record in caplog.records if record.name == "serving.access"]
-
-
-def test_the_line_of_a_streamed_answer_is_written_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_the_line_of_a_streamed_answer_is_written_at_its_end(access_lines: Lines) -> None:
     rest = Rest(b"second,", b"third")
     response = client(streaming(rest)).post("/invocations", data=b"body", headers={"X-Request-Id": "id-1"})
-    assert access_lines(caplog) == []
+    assert access_lines() == []
     assert response.data == b"first,second,third"
     response.close()
-    (line,) = access_lines(caplog)
+    (line,) = access_lines()
     assert (line["request_id"], line["path"], line["status"], line["request_bytes"]) == ("id-1", "/invocations", 200, 4)
     assert (line["streamed"], line["ended"], line["response_bytes"]) == (True, "whole", 12)
     assert line["milliseconds"] >= 0
     assert rest.closed == 1
 
 
-def test_a_caller_who_goes_away_leaves_a_line_and_a_closed_stream(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_a_caller_who_goes_away_leaves_a_line_and_a_closed_stream(access_lines: Lines) -> None:
     rest = Rest(b"second,", b"third")
     response = client(streaming(rest)).post("/invocations")
     response.close()
-    (line,) = access_lines(caplog)
+    (line,) = access_lines()
     assert (line["streamed"], line["ended"]) == (True, "abandoned")
     assert (rest.closed, len(rest.parts)) == (1, 2)
 
 
-def test_a_stream_that_breaks_is_not_brought_to_an_end(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_a_stream_that_breaks_is_not_brought_to_an_end(access_lines: Lines) -> None:
     rest = Rest(b"second,", ConnectionResetError("broken"))
     response = client(streaming(rest)).post("/invocations")
     with pytest.raises(ConnectionResetError):
         list(response.iter_encoded())
     response.close()
-    (line,) = access_lines(caplog)
+    (line,) = access_lines()
     assert (line["ended"], line["status"], rest.closed) == ("broken", 200, 1)
 
 
-def test_the_line_of_an_answer_that_does_not_stream_says_nothing_of_streams(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_the_line_of_an_answer_that_does_not_stream_says_nothing_of_streams(access_lines: Lines) -> None:
     client(Service()).post("/invocations", data=b"body")
-    (line,) = access_lines(caplog)
+    (line,) = access_lines()
     assert not {"streamed", "ended"} & set(line)
 
 
