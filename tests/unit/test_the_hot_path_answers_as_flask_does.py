@@ -149,7 +149,7 @@ def same_for_both(
 def asked(request: InferenceRequest) -> dict[str, Any]:
     """Return all that the model's side can see of a request."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return {**vars(request), "headers": headers}
+    return {**request._asdict(), "headers": headers}
 
 
 def invocation(body: bytes = b"1,2\n", *lines: str, length: int | None = None) -> bytes:

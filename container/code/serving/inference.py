@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from serving.response_headers import ResponseHeaders
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Headers(Protocol):
@@ -15,8 +18,7 @@ class Headers(Protocol):
         """Return the names and values."""
 
 
-@dataclass(frozen=True)
-class InferenceRequest:
+class InferenceRequest(NamedTuple):
     """What a caller sent: the body as it came, and the headers that say how to read and to answer it."""
 
     body: bytes
@@ -24,7 +26,7 @@ class InferenceRequest:
     accept: str | None = None
     content_encoding: str = ""
     request_id: str = ""
-    headers: Headers = field(default_factory=dict)
+    headers: Headers = NO_HEADERS
 
 
 class Rest(Protocol):
@@ -40,13 +42,12 @@ class Rest(Protocol):
         """Let the hook clean up; what has not been computed never will be."""
 
 
-@dataclass(frozen=True)
-class InferenceResponse:
+class InferenceResponse(NamedTuple):
     """What goes back: the body, its media type and the hooks' headers; of a streamed answer the body's first part."""
 
     body: bytes
     content_type: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = NO_HEADERS
     rest: Rest | None = None
 
     def read(self) -> bytes:

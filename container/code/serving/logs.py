@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -25,12 +26,19 @@ class JsonFormatter(logging.Formatter):
 
 def json_line(created: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
     """Return a line, without its end; *created* is in seconds since the epoch."""
-    time = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
+    second, part = divmod(created, 1)
+    time = f"{second_in_words(second)}.{int(part * 1000):03}+00:00"
     line = {"time": time, "level": level, "logger": logger, "message": message, **fields}
     try:
         return orjson.dumps(line, default=str).decode()
     except TypeError:  # a key that is no string, half a surrogate pair, a cycle: readable beats lost
         return json.dumps({key: str(value) for key, value in line.items()})
+
+
+@lru_cache(maxsize=1)
+def second_in_words(second: float) -> str:
+    """Return a second since the epoch in ISO 8601, in UTC; most lines are of the second that the line before is of."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def configuration(log_level: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -130,7 +129,7 @@ class ModelService:
         answer = queue.run(request, seconds, partial(discard, request_id=request.request_id))
         if answer.rest is None:
             return answer
-        return replace(answer, rest=Stream(answer.body, answer.rest, thread, budget, request.request_id))
+        return answer._replace(rest=Stream(answer.body, answer.rest, thread, budget, request.request_id))
 
     @property
     def execution_parameters(self) -> Mapping[str, Any]:
