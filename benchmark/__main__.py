@@ -41,8 +41,11 @@ def run(options: Options) -> int:
     except KeyboardInterrupt:
         status = INTERRUPTED
         say("Interrupted: what follows is what was measured until then.")
+    except Refused as error:
+        status = 1
+        say(f"Stopped: {error}\nWhat follows is what was measured until then.")
     document = results.as_document(planned, job.results)
-    folder = options.into or results.FOLDER / datetime.now(UTC).strftime("%Y-%m-%d")
+    folder = options.into or results.FOLDER / datetime.now(UTC).strftime("%Y-%m-%dT%H%M")
     results.write(document, folder)
     draw(folder)
     sys.stdout.write((folder / "table.md").read_text())

@@ -79,11 +79,14 @@ class Advice:
     {held.best_rate:,.0f}/s at the most, whatever the latency
 
   autoscaling, one of the two (safety factor {self.safety:g})
-    SageMakerVariantInvocationsPerInstance                    {self.invocations_per_instance:,}
     SageMakerVariantConcurrentRequestsPerModelHighResolution  {self.concurrent_requests}
+      in a stage: autoscaling.concurrent_requests
+    SageMakerVariantInvocationsPerInstance                    {self.invocations_per_instance:,}
+      for a policy of your own; stages have none
 
   batch transform
     MaxConcurrentTransforms  {self.transforms}, with MaxPayloadInMB at most {self.payload_mb}
+      in a stage: batch.max_concurrent, batch.max_payload_mb
     /execution-parameters    {json.dumps(said)}
 
   memory and start
@@ -91,5 +94,5 @@ class Advice:
     each further worker  {self.further_worker_mb:,.0f} MB
     first answer after   {self.start_seconds:.1f} s
 
-These are this machine's numbers: measure on the instance type that will serve.
+These are this machine's numbers, and the load ran on the same CPUs: measure on the instance type that will serve.
 """

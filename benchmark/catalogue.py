@@ -89,7 +89,7 @@ CATALOGUE = (
         "pattern",
         environment={"BENCHMARK_RELOAD": "1"},
     ),
-    Server("flask-empty", "a limit: nginx, gunicorn's own gevent worker, a Flask route that does nothing", "empty"),
+    Server("flask-empty", "no model: nginx, gunicorn's own gevent worker, a Flask route that does nothing", "empty"),
     Server("mlflow", "MLflow's scoring server: nginx, uvicorn with workers", "mlflow", csv_with_names, health="/ping"),
     Server("bentoml", "BentoML: a batchable API, adaptive batching", "bentoml", rows_as_json, health="/readyz"),
     Server("litserve", "LitServe: batches of 128 within 5 ms", "litserve", row_as_json, health="/health"),
@@ -100,7 +100,7 @@ CATALOGUE = (
         open_inference,
         health="/v2/health/ready",
         serves=of_scikit_learn,
-        serves_what="models of scikit-learn",
+        serves_what="models of scikit-learn here: its XGBoost runtime is not set up",
     ),
     Server("fastapi", "FastAPI under uvicorn with workers, a synchronous handler", "fastapi"),
 )

@@ -120,7 +120,8 @@ class Run:
     def memory(self, start: Start) -> None:
         """Measure the memory of one server, once every worker has surely predicted."""
         with Running(start) as running:
-            closed_loop.run(running.url, running.request, 8 * start.workers, WARM_UP)
+            closed_loop.run(running.url, running.request, 8 * start.workers, UNTIL_ALL_HAVE_PREDICTED)
+            running.check()
             megabytes = round(running.pss_bytes() / 1024**2, 1)
             row = {"server": start.server.name, "model": start.model.name, "workers": start.workers}
             self.results.memory.append({**row, "pss_mb": megabytes})

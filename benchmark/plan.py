@@ -11,7 +11,7 @@ FEW_CONCURRENCIES = (1, 32, 128)
 RATES = (100, 200, 400, 800, 1600, 3200, 6400)  # per second
 WORKER_COUNTS = (1, 2, 4)
 WORKERS = 2
-WARM_UP = 1.0  # seconds; adaptive batching learns in that time
+WARM_UP = 1.0  # seconds; BentoML refreshes its batching every 5, so it still learns during the first cells
 STARTS = 6.0  # seconds, roughly, to start and end a server
 SETTLES = 0.5  # seconds, roughly, between two measurements
 

@@ -36,6 +36,8 @@ class Start:
 class Running:
     """A started server that has given its first right answer, *seconds* after its start. Use it in a `with`."""
 
+    patience = PATIENCE
+
     def __init__(self, start: Start):
         self.start, self.server = start, start.server
         self.request: Request = start.server.wire(start.model)
@@ -103,7 +105,7 @@ class Running:
 
     def wait_for_right_answer(self) -> None:
         """Ask until the answer is right; raise `Unfit` when the server ends, goes on failing, or answers otherwise."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while True:
             if self.process.poll() is not None:
                 raise Unfit(f"it ended at its start: {self.last_words()}")
@@ -113,7 +115,7 @@ class Running:
                 return
             if time.monotonic() > deadline:
                 said = f"{status} {body[:200].decode(errors='replace')}" if status else "nothing"
-                raise Unfit(f"no right answer within {PATIENCE:.0f} s of its start; the last one was {said}")
+                raise Unfit(f"no right answer within {self.patience:.0f} s of its start; the last one was {said}")
             time.sleep(0.02)
 
     def require_right(self, body: bytes) -> None:
@@ -152,8 +154,10 @@ class Running:
         return processes.pss_bytes(self.process.pid)
 
     def last_words(self) -> str:
-        """Return the last line of its log."""
-        return environments.last_error((self.scratch / "log").read_text(errors="replace"))[:300]
+        """Return the line of its log that says why it cannot start, else the last one."""
+        log = (self.scratch / "log").read_text(errors="replace")
+        causes = [line for line in log.splitlines() if "cannot start" in line]
+        return (causes[-1] if causes else environments.last_error(log))[:1000]
 
 
 def free_port() -> int:

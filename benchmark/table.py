@@ -109,7 +109,8 @@ def holds(row: Row | None) -> str:
     if row is None:
         return NOTHING
     useful, rate, p99 = (float(str(row[field])) for field in ("useful", "rate", "p99_ms"))
-    return shown(p99, ".1f") + (f" ({useful:.0f}/s)" if useful < 0.95 * rate else "")
+    lost = f" [{row['errors']} failed]" if row["errors"] else ""
+    return shown(p99, ".1f") + (f" ({useful:.0f}/s)" if useful < 0.95 * rate else "") + lost
 
 
 def memory(document: Document) -> str:

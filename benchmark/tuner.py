@@ -51,17 +51,17 @@ class Tuner:
         request = request_of(sample)
         server = server_for(request, self.workers)
         with started(server, folder) as running:
-            parameters = asked(running.port, "/execution-parameters")
             ladder = list(self.climb(running, CONCURRENCIES))
             budget = self.p99_ms or max(LEAST_BUDGET, TIMES_ALONE * ladder[0][1].p99_ms)
             capacity = self.capacity(running, ladder, budget)
             seconds = running.seconds
         first, second = (self.memory(request, folder, workers) for workers in (1, 2))
+        transforms, parameters = self.transforms(sample, folder)
         return Advice(
             model=folder.name,
             capacity=capacity,
             safety=self.safety,
-            transforms=self.transforms(sample, folder),
+            transforms=transforms,
             execution_parameters=parameters,
             first_worker_mb=first,
             further_worker_mb=round(second - first, 1),
@@ -89,7 +89,8 @@ class Tuner:
                 f"one request at a time already takes {alone:.1f} ms at p99, and the budget is {budget:g} ms.",
                 "Allow more (--p99-ms), or make the model faster.",
             )
-        count, seen = max(kept, key=lambda pair: pair[1].rate)
+        count = fewest(kept)
+        seen = dict(kept)[count]
         best = max(seen.rate for _, seen in ladder)
         held = self.held(running, best, budget)
         return Capacity(budget, count, seen.rate, seen.p50_ms, seen.p99_ms, best, held.rate, held.p99_ms)
@@ -100,7 +101,7 @@ class Tuner:
         for share in SHARES:
             rate = max(1.0, round(best * share))
             seen = open_loop.offer(("127.0.0.1", running.port), request, rate, self.seconds)
-            say(f"- {rate:,.0f}/s offered: p99 {seen.p99_ms:.1f} ms, {seen.errors} errors")
+            say(f"- {rate:,.0f}/s offered: p99 {seen.p99_ms:.1f} ms ({seen.late_p99_ms:.1f} ms of it the load's own), {seen.errors} errors")
             if seen.p99_ms <= budget and not seen.errors:
                 return seen
         raise Refused(
@@ -114,15 +115,21 @@ class Tuner:
             closed_loop.run(running.url, running.request, 8 * workers, 1)
             return round(running.pss_bytes() / 1024**2, 1)
 
-    def transforms(self, sample: Path, folder: Path) -> int:
-        """Return the least concurrency with nearly the best throughput, for requests as a transform job sends them."""
+    def transforms(self, sample: Path, folder: Path) -> tuple[int, Any]:
+        """
+        Measure as a transform job asks.
+
+        Returns:
+            The least concurrency with nearly the best throughput, and what the server itself tells the job.
+        """
         request = request_of(sample)
         if sample.suffix in (".csv", ".jsonl"):
             lines = sample.read_bytes().splitlines()
             request = replace(request, body=b"\n".join((lines * BATCH_ROWS)[:BATCH_ROWS]) + b"\n")
         server = server_for(request, self.workers, SAGEMAKER_BATCH="true")
         with started(server, folder) as running:
-            return fewest(list(self.climb(running, BATCH_CONCURRENCIES)))
+            parameters = asked(running.port, "/execution-parameters")
+            return fewest(list(self.climb(running, BATCH_CONCURRENCIES))), parameters
 
 
 def fewest(ladder: Sequence[tuple[int, Closed]]) -> int:

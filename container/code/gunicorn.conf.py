@@ -51,6 +51,11 @@ def on_starting(server: "Arbiter") -> None:
         status.announce(settings.status_fd, status.DOOR_CHANGED)
 
 
+def on_reload(server: "Arbiter") -> None:
+    """Keep to that plan, which gunicorn forgets when it reads its settings anew."""
+    server.num_workers = server.app.wsgi().extensions["model_service"].plan.workers
+
+
 def pre_fork(server: "Arbiter", worker: "CooperativeWorker") -> None:
     """Give the worker a slot, and with it a socket, that no living worker has."""
     taken = {other.slot for other in server.WORKERS.values()}

@@ -139,3 +139,60 @@ def test_a_function_around_a_hook_that_is_not_done_is_no_obstacle():
         return found, later
 
     assert around() == (None, 1)
+
+
+HANDLER = """
+class Handler:
+    def read(self, body, content_type):
+        self.type = content_type
+        return [body]
+    def write(self, prediction, accept): return f"{prediction} {self.type}"
+handler = Handler()
+def predict_fn(data, model): return data
+"""
+
+
+@pytest.mark.parametrize(
+    "hooks",
+    [
+        "input_fn, output_fn = handler.read, handler.write",
+        "def input_fn(body, content_type): return handler.read(body, content_type)\n"
+        "def output_fn(prediction, accept): return handler.write(prediction, accept)",
+        "def input_fn(body, content_type, context): return handler.read(body, content_type)\n"
+        "def writer(): return lambda prediction, accept: handler.write(prediction, accept)\n"
+        "output_fn = writer()",
+    ],
+    ids=["methods", "functions that call methods", "one that takes the context, and a closure"],
+)
+def test_an_object_of_the_users_that_two_hooks_work_with_may_hold_something(tmp_path, hooks):
+    assert found_in(tmp_path, f"{HANDLER}\n{hooks}\n") == "Handler"
+
+
+def test_objects_of_libraries_and_classes_of_the_users_hold_nothing_that_is_known(tmp_path):
+    code = """
+import io, numpy
+class Refused(ValueError): pass
+rows = numpy.zeros(3)
+def input_fn(body, content_type):
+    if not body: raise Refused(io.DEFAULT_BUFFER_SIZE)
+    return [rows]
+def predict_fn(data, model): return data
+def output_fn(prediction, accept):
+    if not prediction: raise Refused(rows)
+    return str(prediction)
+"""
+    assert found_in(tmp_path, code) is None
+
+
+@pytest.mark.parametrize("put", ["kept.put(body)", "kept.put_nowait(body)"])
+def test_a_queue_is_a_place_too(tmp_path, put):
+    code = f"""
+import queue
+kept = queue.Queue()
+def input_fn(body, content_type):
+    {put}
+    return [body]
+def predict_fn(data, model): return data
+def output_fn(prediction, accept): return kept.get()
+"""
+    assert found_in(tmp_path, code) == "kept"

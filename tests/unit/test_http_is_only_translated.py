@@ -95,11 +95,11 @@ def raising(error: BaseException) -> Service:
 
 
 @pytest.fixture
-def access_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
+def access_lines(capfd: pytest.CaptureFixture[str]) -> Iterator[Lines]:
     """The lines that were written since they were last asked for."""
     log = logging.getLogger("serving.access")
     log.setLevel(logging.INFO)
-    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    yield lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     log.setLevel(logging.NOTSET)
 
 

@@ -1,13 +1,15 @@
 """The hot path, held against gunicorn's own worker and Flask over real sockets: the same bytes in, the same answer."""
 
+import gc
 import io
 import json
 import logging
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPResponse
-from typing import Any
+from typing import Any, ClassVar
 
 import gevent
 import pytest
@@ -18,8 +20,9 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from predictor import create_app
 from serving.errors import BadRequest, ModelFailed, RequestError
-from serving.hot_path import HotPath
+from serving.hot_path import MAX_HEAD, HotPath
 from serving.inference import InferenceRequest, InferenceResponse
+from serving.plain_requests import read_plain_head
 from serving.worker import CooperativeWorker
 
 LIMIT = 1000  # bytes of a body
@@ -319,6 +322,7 @@ def test_what_is_not_plain_is_answered_as_gunicorn_and_flask_do(data: bytes) -> 
         invocation(b"1").replace(b"Content-Length: 1", b"Content-Length: +1"),
         invocation(b"1").replace(b"Content-Length: 1", b"Content-Length: 1, 1"),
         invocation(b"1").replace(b"Content-Length: 1", b"Content-Length: 0x1"),
+        invocation(b"1").replace(b"Content-Length: 1", b"Content-Length: " + b"0" * 5000 + b"1"),
         invocation(b"1").replace(b"Content-Length: 1", b"Content-Length: \xb2"),
         invocation(b"1").replace(b"\r\n", b"\n"),
         invocation(b"1").replace(b"POST", b"post"),
@@ -329,7 +333,7 @@ def test_what_is_not_plain_is_answered_as_gunicorn_and_flask_do(data: bytes) -> 
         b"nothing like HTTP",
         b"\x16\x03\x01 a handshake\r\n\r\n",
     ],
-    ids=repr,
+    ids=lambda data: repr(data)[:99],
 )
 def test_what_is_not_plain_is_left_to_gunicorn_untouched(data: bytes) -> None:
     assert not went_the_hot_way(data)
@@ -375,6 +379,63 @@ def test_after_something_else_the_connection_ends() -> None:
     assert b"Connection: close" in data
 
 
+def test_a_head_that_comes_in_many_pieces_or_never_ends(access_lines: Callable[[], list[dict[str, Any]]]) -> None:
+    service = Service(echo)
+    long = [f"X-Header-{number}: {'x' * 16_000}" for number in range(8)]
+    exchanged(worker_of(CooperativeWorker, service), invocation(b"1", *long))
+    assert [request.body for request in service.requests] == [b"1"]
+    endless = b"POST /invocations HTTP/1.1\r\nX: " + b"x" * 2 * MAX_HEAD
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        sending = gevent.spawn(ours.sendall, endless)
+        unread = HotPath(service, LIMIT).serve(theirs, lambda: True)
+        sending.kill()
+    assert MAX_HEAD < len(unread) < 2 * MAX_HEAD
+    assert endless.startswith(unread)
+
+
+def test_blanks_inside_a_header_are_read_in_no_time() -> None:
+    """As long as they are, and not as that squared: a stranger may send a hundred thousand."""
+    assert read_plain_head(invocation(b"", "X: a" + " " * 100_000 + "b"), None).headers["x"].startswith("a ")
+
+
+def test_an_idle_connection_keeps_no_body_in_memory() -> None:
+    class Body(bytes):
+        """Bytes that can be seen to have gone."""
+
+    gone = []
+
+    class Piecewise:
+        """A connection whose bodies are seen to go."""
+
+        pieces: ClassVar = [invocation(length=4)[:-4], Body(b"1,2\n")]
+
+        def recv(self, size: int) -> bytes:
+            if self.pieces:
+                return self.pieces.pop(0)
+            gc.collect()
+            gone.append(not any(isinstance(value, bytes) and b"1,2\n" in value for value in held_by(hot_path)))
+            return b""
+
+        def send(self, data: bytes) -> int:
+            return len(data)
+
+    def held_by(frame_of: HotPath) -> list[Any]:
+        frame = sys._getframe()
+        while frame and frame.f_code is not HotPath.serve.__code__:
+            frame = frame.f_back
+        return list(frame.f_locals.values())
+
+    hot_path = HotPath(Service(lambda request: InferenceResponse(b"", "text/csv")), LIMIT)
+    hot_path.serve(Piecewise(), lambda: True)
+    assert gone == [True]
+
+
+def test_what_a_socket_does_not_take_at_once_is_sent_all_the_same() -> None:
+    service = Service(lambda request: InferenceResponse(b"x" * 50_000_000, "text/csv"))
+    assert len(exchanged(worker_of(CooperativeWorker, service), invocation())) > 50_000_000
+
+
 @pytest.mark.parametrize("sent", [invocation(b"1,2\n", length=10), invocation()[:40], b""], ids=len)
 def test_a_caller_who_goes_before_the_request_is_whole_costs_the_model_nothing(sent: bytes) -> None:
     service = Service(echo)
@@ -403,3 +464,34 @@ def test_the_access_line_of_a_stream_is_alike(access_lines: Callable[[], list[di
     hot, plain = access_lines()
     assert hot == plain
     assert (hot["streamed"], hot["ended"]) == (True, "whole")
+
+
+def test_a_caller_who_has_gone_before_the_answer_is_in_the_log(
+    access_lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    ours, theirs = socket.socketpair()
+
+    def answer(request: InferenceRequest) -> InferenceResponse:
+        ours.close()
+        return InferenceResponse(b"7.5", "text/csv")
+
+    worker = worker_of(CooperativeWorker, Service(answer))
+    ours.sendall(invocation())
+    worker.handle(theirs, theirs, ("", 0))
+    (line,) = access_lines()
+    assert (line["status"], line["request_id"]) == (200, "id-1")
+
+
+def test_a_hook_that_redirects_stderr_does_not_get_the_access_lines(
+    access_lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    def answer(request: InferenceRequest) -> InferenceResponse:
+        sys.stderr = io.StringIO()
+        return InferenceResponse(b"", "text/csv")
+
+    before = sys.stderr
+    try:
+        exchanged(worker_of(CooperativeWorker, Service(answer)), invocation())
+    finally:
+        sys.stderr = before
+    assert len(access_lines()) == 1

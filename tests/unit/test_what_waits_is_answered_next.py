@@ -1,7 +1,10 @@
 """The queue in front of the model, with the real gevent: what came while the model ran is its next batch."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 
 import gevent
 import pytest
@@ -217,17 +220,21 @@ def test_large_requests_are_read_one_after_the_other(thread, model):
     assert [len(batch) for batch in model.batches] == [1, 1, 1, 2, 1]
 
 
-def sizes_of_batches(thread, seconds_for, number):
+def sizes_of_batches(thread, seconds_for, number, outcome_for=lambda batch: Outcome(b"")):
     """Ask *number* requests at once of a model that takes `seconds_for(n)` for n of them; return who went together."""
     clock, sizes = FakeClock(), []
 
     def answer(requests, is_wanted):
         sizes.append(len(requests))
         clock.advance(seconds_for(len(requests)))
-        yield [(place, Outcome(request.body)) for place, request in enumerate(requests)]
+        if outcome := outcome_for(len(sizes)):
+            yield [(place, outcome) for place, request in enumerate(requests)]
+        else:
+            yield []
+            yield [(place, Outcome(b"")) for place, request in enumerate(requests)]
 
     queue = RequestQueue(thread, answer, 1000, clock=clock)
-    gevent.joinall([ask(queue, b"x", 10_000) for _ in range(number)], PATIENCE, raise_error=True)
+    gevent.joinall([ask(queue, b"x", 10_000) for _ in range(number)], PATIENCE)
     return sizes
 
 
@@ -244,3 +251,67 @@ def test_nobody_waits_much_longer_for_neighbours_than_for_the_answer(thread):
 def test_a_batch_that_took_too_long_makes_the_next_one_smaller(thread):
     seconds = iter([0.1, 0.1, 0.1, 5.0, 5.0, 0.1, 0.1, 0.1])
     assert sizes_of_batches(thread, lambda size: next(seconds), 60) == [2, 4, 8, 16, 8, 4, 8, 10]
+
+
+def test_a_refusal_that_takes_no_time_says_nothing_of_how_long_answers_take(thread):
+    seconds = iter([2.0, 0.0, *[2.0] * 5])
+    refused = Outcome(error=BadRequest("bad"))
+    sizes = sizes_of_batches(thread, lambda size: next(seconds), 66, lambda batch: refused if batch == 2 else Outcome(b""))
+    assert sizes == [2, 4, 4, 8, 16, 32]
+
+
+def test_a_model_that_has_become_slower_is_given_batches_again(thread):
+    seconds = iter([0.2, 0.2, 0.2, *[2.0] * 30])
+    sizes = sizes_of_batches(thread, lambda size: next(seconds), 100)
+    assert 1 in sizes
+    assert max(sizes[sizes.index(1) :]) > 8
+
+
+def test_fewer_go_together_after_a_call_that_failed(thread):
+    sizes = sizes_of_batches(thread, lambda size: 0.1, 42, lambda batch: None if batch == 4 else Outcome(b""))
+    assert sizes == [2, 4, 8, 16, 8, 4]
+
+
+def test_a_request_that_was_refused_leaves_nothing_in_memory(thread):
+    """An error holds the frames that it went through; without care they would hold the error, and the whole request."""
+
+    class Headers(dict):
+        """Can be seen to have gone."""
+
+    def answer(requests, is_wanted):
+        yield [(place, Outcome(error=BadRequest("bad"))) for place in range(len(requests))]
+
+    def refused(queue):
+        headers = Headers()
+        with suppress(BadRequest):
+            queue.run(InferenceRequest(b"x", headers=headers), PATIENCE, print)
+        return weakref.ref(headers)
+
+    queue = queue_of(thread, answer)
+    gc.disable()
+    try:
+        left = [refused(queue) for _ in range(3)]
+        gevent.sleep(0.05)
+        assert [reference() for reference in left] == [None, None, None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(("encoding", "together"), [("identity", 3), ("", 3), ("gzip", 1)])
+def test_what_a_body_inflates_to_counts_only_where_it_is_compressed(thread, model, encoding, together):
+    queue = queue_of(thread, model)
+    first = busy(queue, model)
+    request = InferenceRequest(b"x", content_encoding=encoding)
+    others = [gevent.spawn(queue.run, request, PATIENCE, print) for _ in range(3)]
+    gevent.sleep(0)
+    model.gate.set()
+    gevent.joinall([first, *others], PATIENCE, raise_error=True)
+    assert len(model.batches[1]) == together
+
+
+def test_an_outcome_that_comes_twice_is_handed_over_once(thread):
+    def answer(requests, is_wanted):
+        yield [(0, Outcome(b"first")), (0, Outcome(b"second"))]
+
+    queue = queue_of(thread, answer)
+    assert [queue.run(InferenceRequest(b"x"), PATIENCE, print) for _ in range(2)] == [b"first", b"first"]

@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 from serving.logs import json_line
@@ -34,7 +35,9 @@ def log_access(line: dict[str, Any], began: float) -> None:
     if log.isEnabledFor(logging.INFO):
         milliseconds = round((time.monotonic() - began) * 1000, 2)
         fields = {**line, "milliseconds": milliseconds}
-        sys.stderr.write(json_line(time.time(), "INFO", __name__, "request", fields) + "\n")
+        # Not sys.stderr, which a hook may have redirected for itself. A log that cannot be written costs no answer.
+        with suppress(OSError, ValueError, AttributeError):
+            sys.__stderr__.write(json_line(time.time(), "INFO", __name__, "request", fields) + "\n")
 
 
 def log_stream_access(stream: Stream, line: dict[str, Any], began: float) -> None:

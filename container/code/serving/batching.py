@@ -77,16 +77,17 @@ def read_all(
     read: list[Waiting] = []
     failed: Answered = []
     for place in places:
-        outcome = outcome_of(model.begin, requests[place])
+        outcome = outcome_of(begun_at, place, requests[place], model)
         if outcome.error is None:
-            read.append(waiting_at(place, outcome.value, model))
+            read.append(outcome.value)
         else:
             failed.append((place, outcome))
     return read, failed
 
 
-def waiting_at(place: int, begun: Begun, model: Model) -> Waiting:
-    """Return the request at *place* that was read; the decoders' rows go with each other, whatever their type."""
+def begun_at(place: int, request: InferenceRequest, model: Model) -> Waiting:
+    """Read the request at *place*; the decoders' rows go with each other, whatever their type."""
+    begun = model.begin(request)
     decoded = begun.decoded
     if model.hooks.input_fn:
         kind = kind_of(decoded)

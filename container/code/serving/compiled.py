@@ -95,7 +95,8 @@ def session_of(content: bytes) -> Any:
     except Exception as error:  # its exceptions have no base of their own
         reason = " ".join(str(error).split())
         raise StartError(
-            f"{MODEL_FILE} is not a model that ONNX Runtime {onnxruntime.__version__} reads: {reason:.300}"
+            f"{MODEL_FILE} is not a model that ONNX Runtime {onnxruntime.__version__} reads: {reason:.300} "
+            f"{COMPILE_ANEW} with this version; or take `compiled` out of {FILE_NAME}, and the original is served."
         ) from error
 
 
@@ -109,7 +110,7 @@ def refusals() -> tuple[type[Exception], ...]:
 def compiled_model(manifest: Manifest, hooks: Hooks, model_dir: Path) -> CompiledModel | None:
     """Return the folder's compiled model if it stands for the original, else None and a warning that says why."""
     if not manifest.compiled:
-        if (model_dir / MODEL_FILE).is_file():
+        if (model_dir / MODEL_FILE).is_file() and not hooks.model_fn:  # else it is the user's own
             warn_of(f"{FILE_NAME} has no entry for it; {COMPILE_ANEW}")
         return None
     try:

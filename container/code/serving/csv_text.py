@@ -13,7 +13,7 @@ from serving.fast_cells import floats_between_commas
 
 MANY_ROWS = 1000  # from here on pandas is faster, whatever the width: see benchmark/codecs.py
 COMMA, LINE_FEED = b",\n"
-BOOLEANS = ("rue", "RUE", "alse", "ALSE")  # the ends of those that pandas knows
+BOOLEANS = ("true", "false")  # pandas knows them in any case
 
 
 class CsvText(Sequence[Any]):
@@ -104,9 +104,10 @@ class CsvText(Sequence[Any]):
 
     def may_hold_booleans(self) -> bool:
         """Tell whether pandas may have read a column of True and False as numbers, which `float` does not."""
-        first = self.text.partition("\n")[0]
+        text = self.text.lower()
+        first = text.partition("\n")[0]
         begins_so = any(word in first for word in BOOLEANS) or "" in first.split(",")
-        return begins_so and any(word in self.text for word in BOOLEANS)
+        return begins_so and any(word in text for word in BOOLEANS)
 
 
 def takes(width: int | None, label: str | None, found: int) -> bool:
@@ -121,4 +122,4 @@ def simple_csv(text: str) -> CsvText | None:
     if "\r" in text and "\r" in (text := text.replace("\r\n", "\n")):
         return None
     text = text.strip("\n")
-    return CsvText(text) if text and "\n\n" not in text else None
+    return CsvText(text) if text and "\n\n" not in text and not text.startswith("\ufeff") else None

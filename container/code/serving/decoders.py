@@ -124,6 +124,8 @@ def rows_in(array: NDArray[Any]) -> Rows:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if array.ndim > 2:
         raise BadRequest(f"The array has {array.ndim} dimensions; send (rows, columns).")
+    if array.ndim == 2 and len(array) and not array.shape[1]:  # a header of a hundred bytes may promise any number
+        raise BadRequest("The array has rows without columns; send (rows, columns).")
     array = plain(array)
     if array.dtype.kind == "U":
         return array.reshape(-1, 1).tolist() if array.ndim < 2 else array.tolist()

@@ -7,15 +7,21 @@ is answered: what `input_fn` has put into a global for `output_fn` is by then th
 
 import ast
 import inspect
+import os
+import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import combinations
 from types import CodeType, FunctionType
 from typing import Any
 
 from serving.hooks import Hooks
 
-CHANGING = {"add", "append", "clear", "extend", "insert", "pop", "remove", "set", "setdefault", "update"}
+CHANGING = {
+    "add", "append", "appendleft", "clear", "extend", "insert", "pop", "put", "put_nowait", "remove", "set",
+    "setdefault", "update",
+}  # fmt: skip
 
 
 def left_in_a_global(hooks: Hooks) -> str | None:
@@ -28,12 +34,47 @@ def left_in_a_global(hooks: Hooks) -> str | None:
             used = {name for function in functions_of(reader) for name in names_in(function.__code__)}
             if reader is not writer and (both := sorted(changed & used)):
                 return both[0]
-    return None
+    return shared_object(hooks)
+
+
+def shared_object(hooks: Hooks) -> str | None:
+    """Return the class of an object, of a class of the user's own, that two hooks work with; None if there is none."""
+    held = [set(own_objects_of(hook)) for hook in (hooks.input_fn, hooks.predict_fn, hooks.output_fn) if hook]
+    both = set().union(*(one & other for one, other in combinations(held, 2)))
+    return min(both, default=None)
+
+
+def own_objects_of(hook: Any) -> Iterator[str]:
+    """Yield the classes, defined beside the hook, of the objects that it is a method of, encloses or names."""
+    functions = list(functions_of(hook))
+    held = [hook, *(value for function in functions for value in values_in(function))]
+    folders = {folder_of(function.__module__) for function in functions}
+    for value in held:
+        kind = type(getattr(value, "__self__", value))
+        if not isinstance(value, type) and folder_of(kind.__module__) in folders - {None, OUR_FOLDER}:
+            yield kind.__name__
+
+
+def values_in(function: FunctionType) -> Iterator[Any]:
+    """Yield what the function encloses, and the globals that it names."""
+    yield from enclosed_by(function)
+    names = names_in(function.__code__)
+    yield from (value for name, value in function.__globals__.items() if name in names)
+
+
+def folder_of(module: str) -> str | None:
+    """Return the folder of the module's file, None if it has none."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    return None if path is None else os.path.dirname(path)
+
+
+OUR_FOLDER = folder_of(__name__)
 
 
 def functions_of(hook: Any, seen: set[Any] | None = None) -> Iterator[FunctionType]:
     """Yield the hook's function, and those that it encloses or calls by name in its own module."""
     seen = set() if seen is None else seen
+    hook = getattr(hook, "__func__", hook)  # of a method
     if not isinstance(hook, FunctionType) or hook in seen:
         return
     seen.add(hook)

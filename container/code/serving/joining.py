@@ -21,7 +21,8 @@ def kind_of(data: Any) -> Hashable:
     if type(data) is np.ndarray:
         return ("array", data.dtype, data.shape[1:]) if data.ndim and len(data) else None
     if type(data) is pd.DataFrame:
-        plain = is_counted(data.index) and len(data) and not data.attrs
+        coded = any(isinstance(dtype, pd.CategoricalDtype) for dtype in data.dtypes)  # joined, codes may change
+        plain = is_counted(data.index) and len(data) and not data.attrs and not coded
         return ("frame", tuple(data.columns), tuple(data.dtypes)) if plain else None
     if type(data) is list:
         return "list" if data else None

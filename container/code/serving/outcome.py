@@ -12,9 +12,12 @@ class Outcome(NamedTuple):
 
     def get(self) -> Any:
         """Return the value, or raise the error."""
-        if self.error is not None:
+        if self.error is None:
+            return self.value
+        try:
             raise self.error
-        return self.value
+        finally:
+            del self  # the error has this frame in its traceback: a cycle, with all that the caller holds in it
 
 
 def outcome_of(call: Callable[..., Any], *arguments: Any) -> Outcome:

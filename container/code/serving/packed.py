@@ -41,8 +41,9 @@ class PackedTable(InputSchema):
         try:
             numbers = [number_of(row[place]) for row in cells for place in places]
         except (TypeError, ValueError, OverflowError):
-            for place in places:  # column by column, as in a table: the message is the same
-                floats_of([row[place] for row in cells], repr(self.columns[place].name))
+            for place, column in enumerate(self.columns):  # one by one, as in a table: the message is the same
+                values = [row[place] for row in cells]
+                column_of(values, column.name, column.numeric)
             raise
         return np.array(numbers, dtype=np.float64).reshape(len(cells), len(places))
 

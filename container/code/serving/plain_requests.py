@@ -11,7 +11,8 @@ END_OF_HEAD = b"\r\n\r\n"
 NAME = r"[!#$%&'*+.^`|~0-9A-Za-z-]+"  # without the underscore, which means a hyphen to WSGI
 FIRST_LINE = "POST /invocations HTTP/1.1\r\n"
 HEAD = re.compile(rf"{re.escape(FIRST_LINE)}(?:{NAME}:[^\r\n\0]*\r\n)+\r\n")
-HEADER = re.compile(rf"({NAME}):[ \t]*([^\r\n]*?)[ \t]*\r\n")
+HEADER = re.compile(rf"({NAME}):([^\r\n]*)\r\n")
+MOST_DIGITS = 15  # of a length; Python itself refuses to read thousands of them
 # These change how the body is sent, or what the connection is for.
 NOT_PLAIN = frozenset({"connection", "expect", "te", "trailer", "transfer-encoding", "upgrade"})
 
@@ -29,11 +30,11 @@ def read_plain_head(head: bytes, max_body_bytes: int | None) -> PlainHead | None
     if not HEAD.fullmatch(text):
         return None
     found = HEADER.findall(text, len(FIRST_LINE))
-    headers = {name.lower(): value for name, value in found}
+    headers = {name.lower(): value.strip(" \t") for name, value in found}
     length = headers.get("content-length", "")
     if len(headers) < len(found) or not NOT_PLAIN.isdisjoint(headers) or headers.get("content-type") == "":
         return None
-    if not (length.isascii() and length.isdecimal()):
+    if not (length.isascii() and length.isdecimal() and len(length) <= MOST_DIGITS):
         return None
     if max_body_bytes is not None and int(length) > max_body_bytes:
         return None

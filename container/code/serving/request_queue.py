@@ -14,7 +14,8 @@ from serving.native_thread import NativeThread, late_message
 from serving.outcome import Outcome
 
 # Answers requests, of which some may not be wanted any more: yields the places and outcomes of those it is done with.
-Answer = Callable[[Sequence[InferenceRequest], Callable[[int], bool]], Iterator[list[tuple[int, Outcome]]]]
+Answered = list[tuple[int, Outcome]]
+Answer = Callable[[Sequence[InferenceRequest], Callable[[int], bool]], Iterator[Answered]]
 Discard = Callable[[InferenceResponse], None]
 Clock = Callable[[], float]
 
@@ -38,7 +39,8 @@ class Ticket:
         self.deadline = deadline
         self.given_up = False
         # What a compressed body inflates to is not known yet.
-        self.size = LARGE if request.content_encoding else len(request.body)
+        compressed = request.content_encoding not in ("", "identity")
+        self.size = LARGE if compressed else len(request.body)
         self._discard = discard
         self._waiter = Waiter()
 
@@ -49,7 +51,10 @@ class Ticket:
         except BaseException:  # the time is up, or the greenlet is killed
             self.given_up = True
             raise
-        return outcome.get()  # type: ignore[no-any-return]
+        try:
+            return outcome.get()  # type: ignore[no-any-return]
+        finally:
+            del outcome  # its error has this frame in its traceback: a cycle, with the whole request in it
 
     def settle(self, outcome: Outcome, thread: NativeThread) -> None:
         """Hand over what became of the request, in the hub; an answer that nobody waits for is cleaned up after."""
@@ -73,7 +78,7 @@ class Batch:
         self._steps = answer([ticket.request for ticket in tickets], lambda place: not tickets[place].given_up)
         self._clock = clock
 
-    def advance(self) -> list[tuple[int, Outcome]] | None:
+    def advance(self) -> Answered | None:
         """Take the next step, in the thread: return places and outcomes, None if nobody waits for those left."""
         began = self._clock()
         try:
@@ -86,12 +91,15 @@ class Batch:
         if step.error is not None or step.value is None:
             left, self._unsettled = self._unsettled, {}
             return [(ticket, step) for ticket in left.values() if step.error is not None]
-        return [(self._unsettled.pop(place), outcome) for place, outcome in step.value]
+        return [(self._unsettled.pop(place), outcome) for place, outcome in step.value if place in self._unsettled]
 
     @property
     def is_over(self) -> bool:
         """Tell whether every ticket is settled."""
         return not self._unsettled
+
+
+Learn = Callable[[Batch, Answered], None]
 
 
 class RequestQueue:
@@ -156,11 +164,12 @@ class RequestQueue:
             self._answering = True
             self._take_step(Batch(batch, self._answer, self._clock), self._adapt)
 
-    def _take_step(self, batch: Batch, learn: Callable[[Batch], None] = lambda batch: None) -> None:
+    def _take_step(self, batch: Batch, learn: Learn = lambda batch, answered: None) -> None:
         self._thread.begin(batch.advance, partial(self._hand_over, batch, learn))
 
-    def _hand_over(self, batch: Batch, learn: Callable[[Batch], None], step: Outcome) -> None:
-        learn(batch)
+    def _hand_over(self, batch: Batch, learn: Learn, step: Outcome) -> None:
+        if step.value is not None:
+            learn(batch, step.value)
         settled = batch.settled_by(step)
         if not batch.is_over:
             self._take_step(batch)
@@ -171,11 +180,13 @@ class RequestQueue:
         for ticket, outcome in settled:
             ticket.settle(outcome, self._thread)
 
-    def _adapt(self, batch: Batch) -> None:
-        """Let as many requests go together as cost each of them no more than `LONGER` beside what it costs alone."""
-        self._least = min(self._least, batch.seconds)
+    def _adapt(self, batch: Batch, answered: Answered) -> None:
+        """Let as many requests go together as take each of them no more than `LONGER` beside what few take."""
+        if answered and not any(outcome.error is None for _, outcome in answered):
+            return  # what is refused at once says nothing of what an answer takes
+        self._least = batch.seconds if batch.size == 1 else min(self._least, batch.seconds)
         longer = batch.seconds - self._least
-        if longer > LONGER:
+        if longer > LONGER or not answered:  # nothing: the call for all of them failed
             self._limit = max(1, batch.size // 2)
         elif batch.size == self._limit and 2 * longer < LONGER:
             self._limit = min(self._most, 2 * self._limit)

@@ -69,7 +69,8 @@ def replay(model: Model, samples: Iterable[Sample]) -> None:
             raise StartError(
                 f"The model's answer to its own sample {sample.request} is not {sample.expected.name}: "
                 f"expected {shown(sample.expected.read_bytes())}, found {shown(found)}. "
-                "Either this is another model, or a library computes differently; train it anew to record new answers."
+                "Either this is another model, or a library computes differently; train it anew to record new answers; "
+                "if it was compiled, `make compile` again."
             )
 
 
