@@ -18,6 +18,7 @@ from benchmark.plan import WARM_UP, WORKERS, Plan
 from benchmark.running import Running, Start
 
 PINGS = 30  # a second, each on a connection of its own, as SageMaker asks
+UNTIL_ALL_HAVE_PREDICTED = 5.0  # seconds; a worker may load 500 MB at its first request
 HOLDS = 0.95  # of what is offered has to be answered in time, or higher rates are not tried
 Row = dict[str, Any]
 

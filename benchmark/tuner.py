@@ -101,7 +101,8 @@ class Tuner:
         for share in SHARES:
             rate = max(1.0, round(best * share))
             seen = open_loop.offer(("127.0.0.1", running.port), request, rate, self.seconds)
-            say(f"- {rate:,.0f}/s offered: p99 {seen.p99_ms:.1f} ms ({seen.late_p99_ms:.1f} ms of it the load's own), {seen.errors} errors")
+            late = f"{seen.late_p99_ms:.1f} ms of it the load's own"
+            say(f"- {rate:,.0f}/s offered: p99 {seen.p99_ms:.1f} ms ({late}), {seen.errors} errors")
             if seen.p99_ms <= budget and not seen.errors:
                 return seen
         raise Refused(

@@ -22,7 +22,11 @@ try:
     status.announce(settings.status_fd, status.LOADING)
     service = ModelService(settings, make_plan(settings, available_cpus(), available_memory()), load_model)
     if not service.prepare():
-        os.execve(sys.executable, sys.orig_argv, {**os.environ, **load_per_worker(settings.model_bytes or service.model_bytes)})
+        os.execve(
+            sys.executable,
+            sys.orig_argv,
+            {**os.environ, **load_per_worker(settings.model_bytes or service.model_bytes)},
+        )
     app = create_app(service, max_body_bytes=settings.max_body_bytes)
     app.extensions["hot_path"] = HotPath(service, settings.max_body_bytes)
 except StartError as error:

@@ -312,6 +312,7 @@ def test_the_sample_is_sent_as_its_name_says():
 
 
 def test_a_rate_that_was_not_held_shows_what_came_of_it():
-    assert table.holds({"rate": 100.0, "useful": 99.0, "p99_ms": 12.34}) == "12.3"
-    assert table.holds({"rate": 400.0, "useful": 43.0, "p99_ms": 3689.3}) == "3689.3 (43/s)"
+    assert table.holds({"rate": 100.0, "useful": 99.0, "p99_ms": 12.34, "errors": 0}) == "12.3"
+    assert table.holds({"rate": 400.0, "useful": 43.0, "p99_ms": 3689.3, "errors": 0}) == "3689.3 (43/s)"
+    assert table.holds({"rate": 100.0, "useful": 96.0, "p99_ms": 12.34, "errors": 4}) == "12.3 [4 failed]"
     assert table.holds(None) == table.NOTHING

@@ -46,7 +46,7 @@ def words(*lines: str) -> list[str]:
 
 ODD_NUMBERS = [
     *words("-0 -0.0 0 +1 01 .5 5. 1_0 1e5 1E5 1e e5 nan NaN -nan inf -inf Infinity 1e400 -1e400 1e-400 5e-324"),
-    *words("True true FALSE None null NA 0x10 1.2.3 1d5 1f 1j --1 - . [1] [1 2] {} [ ] #1 '1' 1;2"),
+    *words("True true trUE fALse FALSE None null NA 0x10 1.2.3 1d5 1f 1j --1 - . [1] [1 2] {} [ ] #1 '1' 1;2"),
     *words("9007199254740993 18446744073709551615 18446744073709551616 -9223372036854775809"),
     *words("9007199254740992.99999999999999999999 2.4703282292062328e-324 1.7976931348623159e308"),
     *("", " ", " 1 ", "\t1", "1 2", "1\u2003", "\u0661", "1\x0b", "1\x001", "\x1a", "\ufeff1", "1\u2028", "\u2028"),
@@ -150,6 +150,13 @@ def test_every_odd_cell_is_read_alike_in_csv_of_many_rows(name: str, alone: bool
     for odd in {*ODD_NUMBERS, *ODD_TEXTS}:
         line = ",".join([odd] * schema.width)
         assert_read_alike("\n".join([line if alone else good, *[line] * (MANY_ROWS - 1)]).encode(), CSV, schema)
+
+
+@every_schema
+def test_a_byte_order_mark_after_empty_lines_is_read_alike(schema: InputSchema) -> None:
+    line = ",".join(["1.5"] * (schema.width or 1))
+    for rows in (1, MANY_ROWS):
+        assert_read_alike(f"\n\n\ufeff{line}\n{f'{line}{chr(10)}' * (rows - 1)}".encode(), CSV, schema)
 
 
 @pytest.mark.parametrize("odd", ODD_TEXTS, ids=repr)

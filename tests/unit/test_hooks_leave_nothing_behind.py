@@ -156,11 +156,15 @@ def predict_fn(data, model): return data
     "hooks",
     [
         "input_fn, output_fn = handler.read, handler.write",
-        "def input_fn(body, content_type): return handler.read(body, content_type)\n"
-        "def output_fn(prediction, accept): return handler.write(prediction, accept)",
-        "def input_fn(body, content_type, context): return handler.read(body, content_type)\n"
-        "def writer(): return lambda prediction, accept: handler.write(prediction, accept)\n"
-        "output_fn = writer()",
+        """
+def input_fn(body, content_type): return handler.read(body, content_type)
+def output_fn(prediction, accept): return handler.write(prediction, accept)
+""",
+        """
+def input_fn(body, content_type, context): return handler.read(body, content_type)
+def writer(): return lambda prediction, accept: handler.write(prediction, accept)
+output_fn = writer()
+""",
     ],
     ids=["methods", "functions that call methods", "one that takes the context, and a closure"],
 )

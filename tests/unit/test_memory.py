@@ -34,6 +34,15 @@ LIMITS = {
         GIBIBYTE,
     ),
     "v2, somebody else's limit": ("0::/ours\n", {"theirs/memory.max": f"{GIBIBYTE}\n"}, 16 * GIBIBYTE),
+    "v2, throttled from here on": ("0::/\n", {"memory.max": "max\n", "memory.high": f"{GIBIBYTE}\n"}, GIBIBYTE),
+    "v1, a parent that cannot be seen from inside": (
+        MEMBER_V1,
+        {
+            "memory/memory.limit_in_bytes": f"{2**63 - 4096}\n",
+            "memory/memory.stat": f"cache 5\nhierarchical_memory_limit {2 * GIBIBYTE}\nrss 7\n",
+        },
+        2 * GIBIBYTE,
+    ),
     "v2, more than the machine has": ("0::/\n", {"memory.max": f"{64 * GIBIBYTE}\n"}, 16 * GIBIBYTE),
     "v1, a container that sees its own cgroup as the root": (
         MEMBER_V1,
@@ -90,9 +99,15 @@ def test_a_process_holds_its_share_of_what_it_shares(tmp_path: Path) -> None:
     assert held_by(7, tmp_path) == 250000 * 1024
 
 
-def test_what_is_private_is_clean_or_dirty(tmp_path: Path) -> None:
+def test_pages_of_files_are_not_held_where_the_kernel_tells_them_apart(tmp_path: Path) -> None:
+    sums = f"{ROLLUP}Pss_Anon:          90000 kB\nPss_File:         150000 kB\nPss_Shmem:         10000 kB\n"
+    write_files(tmp_path, {"7/smaps_rollup": sums})
+    assert held_by(7, tmp_path) == 100000 * 1024
+
+
+def test_what_is_private_and_clean_is_a_files_and_the_next_workers_too(tmp_path: Path) -> None:
     write_files(tmp_path, {"7/smaps_rollup": ROLLUP})
-    assert private_to(7, tmp_path) == 21000 * 1024
+    assert private_to(7, tmp_path) == 20000 * 1024
 
 
 def test_without_the_kernels_sums_the_resident_pages_count(tmp_path: Path) -> None:

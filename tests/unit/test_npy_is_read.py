@@ -202,3 +202,11 @@ def test_what_is_not_exactly_one_array_is_refused(body: bytes) -> None:
 )
 def test_a_header_that_is_none_is_refused(header: str) -> None:
     assert refusal(npy_with_header(header, bytes(32))).status == 400
+
+
+@pytest.mark.parametrize("kind", ["<f8", "<U5"])
+def test_rows_without_columns_are_refused_however_many_a_header_promises(kind: str) -> None:
+    """A hundred bytes can promise a thousand million million of them."""
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (1000000000000000, 0), }}\n".encode()
+    body = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    assert "rows without columns" in refusal(body).message

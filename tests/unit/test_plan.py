@@ -7,7 +7,7 @@ import pytest
 from serving.cgroups import available_cpus
 from serving.errors import StartError
 from serving.memory import Footprint
-from serving.plan import Plan, make_plan, settle
+from serving.plan import SERVERLESS, Plan, make_plan, settle
 from serving.settings import MEGABYTE, Settings
 
 PLENTY = 64
@@ -163,16 +163,16 @@ def test_the_threads_of_all_workers_never_exceed_the_cpus_unless_the_operator_sa
 
 # -- serverless sizes: 1 to 6 GB, and as many CPUs as are seen there
 
-SERVERLESS = [(1024, 2), (2048, 2), (3072, 2), (3072, 3), (4096, 3), (5120, 3), (5120, 4), (6144, 4)]
+SIZES = [(1024, 2), (2048, 2), (3072, 2), (3072, 3), (4096, 3), (5120, 3), (5120, 4), (6144, 4)]
 # The instances with the least memory for each CPU, as their kernels count it: a few percent less than is advertised.
 INSTANCES = {"ml.t2.medium": (3930, 2), "ml.c4.large": (3690, 2), "ml.c5.large": (3780, 2), "ml.m5.large": (7700, 2)}
 
 
-@pytest.mark.parametrize(("memory_mb", "cpus"), SERVERLESS)
+@pytest.mark.parametrize(("memory_mb", "cpus"), SIZES)
 def test_a_serverless_size_gets_one_worker_with_all_the_cpus(memory_mb: int, cpus: int) -> None:
     plan = plan_for(cpus, memory_mb)
     assert (plan.workers, plan.threads) == (1, cpus)
-    assert plan.reason == "one worker for a serverless size: little memory for the CPUs that are seen"
+    assert plan.reason == SERVERLESS
 
 
 @pytest.mark.parametrize(("memory_mb", "cpus"), INSTANCES.values(), ids=INSTANCES)
@@ -251,17 +251,19 @@ def test_a_lowered_number_of_workers_is_explained() -> None:
             (
                 "The memory is too small for 4 workers: the server takes 100 MB once, and each worker with its copy of "
                 "the model 500 MB; together 2100 MB. The container has 1800 MB, of which 10% stay free for requests. "
-                "Ask for 3 (SAGEMAKER_MODEL_SERVER_WORKERS=3), or choose a larger instance."
+                "Ask for 3 (SAGEMAKER_MODEL_SERVER_WORKERS=3), or choose a larger instance. "
+                "Samples in the model folder may let the workers share one copy. "
+                "If there is more memory than that, set SERVING_MEMORY_MB."
             ),
         ),
         (
             SHARED,
-            680,
+            610,
             None,
             (
                 "The memory is too small for 1 worker: the server with the model takes 600 MB once, and each worker 20 "
-                "MB more; together 620 MB. The container has 680 MB, of which 10% stay free for requests. "
-                "Choose a larger instance."
+                "MB more; together 620 MB. The container has 610 MB, of which 10% stay free for requests. "
+                "Choose a larger instance. If there is more memory than that, set SERVING_MEMORY_MB."
             ),
         ),
     ],
@@ -273,6 +275,15 @@ def test_what_cannot_fit_is_refused_with_the_arithmetic(
     with pytest.raises(StartError) as refusal:
         settled(footprint, memory_mb, asked=asked)
     assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize(("footprint", "memory_mb", "asked"), [(SHARED, 640, None), (COPIED, 2150, 4)])
+def test_what_fits_without_the_headroom_is_started_with_a_word_of_it(
+    footprint: Footprint, memory_mb: int, asked: int | None
+) -> None:
+    plan = settled(footprint, memory_mb, asked=asked)
+    assert plan.workers == (asked or 1)
+    assert plan.reason == "less than 10% of the memory stays free for requests"
 
 
 def test_asked_for_several_where_not_even_one_fits_the_arithmetic_is_that_of_one() -> None:

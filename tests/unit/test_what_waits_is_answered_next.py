@@ -256,7 +256,9 @@ def test_a_batch_that_took_too_long_makes_the_next_one_smaller(thread):
 def test_a_refusal_that_takes_no_time_says_nothing_of_how_long_answers_take(thread):
     seconds = iter([2.0, 0.0, *[2.0] * 5])
     refused = Outcome(error=BadRequest("bad"))
-    sizes = sizes_of_batches(thread, lambda size: next(seconds), 66, lambda batch: refused if batch == 2 else Outcome(b""))
+    sizes = sizes_of_batches(
+        thread, lambda size: next(seconds), 66, lambda batch: refused if batch == 2 else Outcome(b"")
+    )
     assert sizes == [2, 4, 4, 8, 16, 32]
 
 

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from serving.logs import json_line
 
+STDERR = sys.__stderr__ or sys.stderr  # the first is None where Python itself has none
+
 log = logging.getLogger(__name__)
 
 
@@ -36,8 +38,8 @@ def log_access(line: dict[str, Any], began: float) -> None:
         milliseconds = round((time.monotonic() - began) * 1000, 2)
         fields = {**line, "milliseconds": milliseconds}
         # Not sys.stderr, which a hook may have redirected for itself. A log that cannot be written costs no answer.
-        with suppress(OSError, ValueError, AttributeError):
-            sys.__stderr__.write(json_line(time.time(), "INFO", __name__, "request", fields) + "\n")
+        with suppress(OSError, ValueError):
+            STDERR.write(json_line(time.time(), "INFO", __name__, "request", fields) + "\n")
 
 
 def log_stream_access(stream: Stream, line: dict[str, Any], began: float) -> None:

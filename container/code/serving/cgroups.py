@@ -49,9 +49,10 @@ def available_memory(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP, mac
 def limits_v2(cgroups: Path, membership: Path) -> Iterator[int]:
     """Yield the memory limits of our cgroup and its parents, where cgroup v2 is mounted."""
     for folder in own_folders(cgroups, membership, ""):
-        limit = read_text(folder / "memory.max")
-        if limit.isdecimal():  # no limit is the word `max`
-            yield int(limit)
+        for name in ("memory.max", "memory.high"):
+            limit = read_text(folder / name)
+            if limit.isdecimal():  # no limit is the word `max`
+                yield int(limit)
 
 
 def limits_v1(cgroups: Path, membership: Path) -> Iterator[int]:
@@ -60,6 +61,10 @@ def limits_v1(cgroups: Path, membership: Path) -> Iterator[int]:
         limit = read_text(folder / "memory.limit_in_bytes")
         if limit.isdecimal():
             yield int(limit)
+        for line in read_text(folder / "memory.stat").splitlines():
+            name, _, amount = line.partition(" ")
+            if name == "hierarchical_memory_limit":  # a parent's too, which may not be seen from inside
+                yield int(amount)
 
 
 def machine_memory(machine: Path) -> Iterator[int]:

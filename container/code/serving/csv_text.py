@@ -117,7 +117,7 @@ def takes(width: int | None, label: str | None, found: int) -> bool:
 
 def simple_csv(text: str) -> CsvText | None:
     """Return the rows of a text that needs no CSV reader, None of any other."""
-    if '"' in text or text.startswith("\ufeff"):
+    if '"' in text:
         return None
     if "\r" in text and "\r" in (text := text.replace("\r\n", "\n")):
         return None

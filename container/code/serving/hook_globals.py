@@ -7,12 +7,12 @@ is answered: what `input_fn` has put into a global for `output_fn` is by then th
 
 import ast
 import inspect
-import os
 import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import combinations
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -62,10 +62,10 @@ def values_in(function: FunctionType) -> Iterator[Any]:
     yield from (value for name, value in function.__globals__.items() if name in names)
 
 
-def folder_of(module: str) -> str | None:
+def folder_of(module: str) -> Path | None:
     """Return the folder of the module's file, None if it has none."""
     path = getattr(sys.modules.get(module), "__file__", None)
-    return None if path is None else os.path.dirname(path)
+    return None if path is None else Path(path).parent
 
 
 OUR_FOLDER = folder_of(__name__)

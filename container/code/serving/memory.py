@@ -38,18 +38,25 @@ def held_by(pid: int, processes: Path = PROCESSES) -> int | None:
     """
     Return the bytes that a process holds, of pages that it shares with others its part; None if nobody says.
 
-    A kernel that keeps no such sums, or keeps them from us, still knows the resident pages: more, never less.
+    Pages of files are not counted, where the kernel tells them apart: it drops them at need. One that keeps no such
+    sums, or keeps them from us, still knows the resident pages: more, never less.
     """
     sums = page_sums(pid, processes)
+    if "Pss_Anon" in sums:
+        return sums["Pss_Anon"] + sums.get("Pss_Shmem", 0)
     return sums["Pss"] if "Pss" in sums else resident(pid, processes)
 
 
 def private_to(pid: int, processes: Path = PROCESSES) -> int | None:
-    """Return the bytes that only this process holds, None if nobody says: no other figure tells them from shared."""
+    """
+    Return the bytes that only this process holds, None if nobody says: no other figure tells them from shared.
+
+    Clean pages are a file's, such as a model that is mapped into memory: the next worker will share them.
+    """
     sums = page_sums(pid, processes)
     if "Private_Dirty" not in sums:
         return None
-    return sums["Private_Dirty"] + sums["Private_Clean"] + sums.get("Private_Hugetlb", 0)
+    return sums["Private_Dirty"] + sums.get("Private_Hugetlb", 0)
 
 
 def page_sums(pid: int, processes: Path) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.cells import floats_of, number_of, text_in
+from serving.cells import number_of, plain_column, text_in
 from serving.fast_cells import floats_in
 from serving.schema import Column, InputSchema
 
@@ -43,7 +43,7 @@ class PackedTable(InputSchema):
         except (TypeError, ValueError, OverflowError):
             for place, column in enumerate(self.columns):  # one by one, as in a table: the message is the same
                 values = [row[place] for row in cells]
-                column_of(values, column.name, column.numeric)
+                plain_column(values, column.name, column.numeric)
             raise
         return np.array(numbers, dtype=np.float64).reshape(len(cells), len(places))
 

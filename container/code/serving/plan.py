@@ -13,6 +13,10 @@ HEADROOM = 0.1  # of the memory: for the bodies of requests, and for nginx
 # Of the instances even those with the least memory have more of it for each CPU.
 SERVERLESS_MEMORY = 6144 * MEGABYTE
 SERVERLESS_MEMORY_PER_CPU = 1792 * MEGABYTE
+SERVERLESS = (
+    "one worker for a serverless size: little memory for the CPUs that are seen; "
+    "SAGEMAKER_MODEL_SERVER_WORKERS asks for more"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def make_plan(settings: Settings, cpus: float, memory: int | None) -> Plan:
     if settings.workers:
         return with_workers(plan, settings.workers, "as many workers as were asked for")
     if is_serverless_size(cpus, limit):
-        return with_workers(plan, 1, "one worker for a serverless size: little memory for the CPUs that are seen")
+        return with_workers(plan, 1, SERVERLESS)
     return with_workers(plan, max(1, int(cpus)), plan.reason)
 
 
@@ -76,7 +80,10 @@ def settle(plan: Plan, footprint: Footprint | None, asked: int | None) -> Plan:
     fitting = workers_that_fit(footprint, plan.memory)
     if fitting >= plan.workers:
         return plan
-    if asked or fitting == 0:
+    least = asked or 1
+    if fitting < least and footprint.once + least * footprint.each <= plan.memory:
+        return with_workers(plan, least, f"less than {HEADROOM:.0%} of the memory stays free for requests")
+    if fitting < least:
         raise StartError(refusal(plan, footprint, plan.memory, fitting))
     does = "does" if fitting == 1 else "do"
     reason = f"{plan.workers} workers, one for each whole CPU, do not fit into the memory; {fitting} {does}"
@@ -99,11 +106,12 @@ def refusal(plan: Plan, footprint: Footprint, memory: int, fitting: int) -> str:
         if footprint.shared
         else f"the server takes {once} once, and each worker with its copy of the model {each}"
     )
+    cure = "" if footprint.shared else " Samples in the model folder may let the workers share one copy."
     advice = f"Ask for {fitting} (SAGEMAKER_MODEL_SERVER_WORKERS={fitting}), or choose" if fitting else "Choose"
     return (
         f"The memory is too small for {workers} worker{'s' if workers > 1 else ''}: {parts}; together {needed}. "
         f"The container has {in_megabytes(memory)}, of which {HEADROOM:.0%} stay free for requests. "
-        f"{advice} a larger instance."
+        f"{advice} a larger instance.{cure} If there is more memory than that, set SERVING_MEMORY_MB."
     )
 
 

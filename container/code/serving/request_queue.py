@@ -1,6 +1,5 @@
 """The requests that wait for the model: what came while it ran is its next batch. There is no timer to wait for."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +7,7 @@ from functools import partial
 
 from gevent.hub import Waiter, get_hub
 
+from serving.batch_limit import FIRST_BATCH, BatchLimit
 from serving.errors import DeadlineExceeded
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.native_thread import NativeThread, late_message
@@ -20,8 +20,6 @@ Discard = Callable[[InferenceResponse], None]
 Clock = Callable[[], float]
 
 LARGE = 1 << 20  # bytes of bodies that are read before the first of them is answered
-FIRST_BATCH = 2  # requests; then twice as many whenever that takes little longer than few of them
-LONGER = 1.0  # seconds that a call for several requests may take more than one for few: each waits for all
 TICK = 0.05  # seconds by which a refusal may come too late
 
 
@@ -114,9 +112,8 @@ class RequestQueue:
         self, thread: NativeThread, answer: Answer, most: int, first: int = FIRST_BATCH, clock: Clock = time.monotonic
     ):
         """Begin; *answer* is called with *first*, later *most* requests or fewer, and does its steps in *thread*."""
-        self._thread, self._answer, self._most, self._clock = thread, answer, most, clock
-        self._limit = min(most, first)
-        self._least = math.inf  # seconds that any step took
+        self._thread, self._answer, self._clock = thread, answer, clock
+        self._limit = BatchLimit(most, first)
         self._waiting: deque[Ticket] = deque()
         self._unanswered: set[Ticket] = set()
         self._answering = False
@@ -162,7 +159,7 @@ class RequestQueue:
         self._turn.stop()
         if batch := self._next():
             self._answering = True
-            self._take_step(Batch(batch, self._answer, self._clock), self._adapt)
+            self._take_step(Batch(batch, self._answer, self._clock), self._learn)
 
     def _take_step(self, batch: Batch, learn: Learn = lambda batch, answered: None) -> None:
         self._thread.begin(batch.advance, partial(self._hand_over, batch, learn))
@@ -180,22 +177,16 @@ class RequestQueue:
         for ticket, outcome in settled:
             ticket.settle(outcome, self._thread)
 
-    def _adapt(self, batch: Batch, answered: Answered) -> None:
-        """Let as many requests go together as take each of them no more than `LONGER` beside what few take."""
-        if answered and not any(outcome.error is None for _, outcome in answered):
-            return  # what is refused at once says nothing of what an answer takes
-        self._least = batch.seconds if batch.size == 1 else min(self._least, batch.seconds)
-        longer = batch.seconds - self._least
-        if longer > LONGER or not answered:  # nothing: the call for all of them failed
-            self._limit = max(1, batch.size // 2)
-        elif batch.size == self._limit and 2 * longer < LONGER:
-            self._limit = min(self._most, 2 * self._limit)
+    def _learn(self, batch: Batch, answered: Answered) -> None:
+        # What is refused at once says nothing of what an answer takes.
+        if not answered or any(outcome.error is None for _, outcome in answered):
+            self._limit.learn(batch.size, batch.seconds, failed=not answered)
 
     def _next(self) -> list[Ticket]:
         """Return those that have waited longest and still do; what is large is read and answered by itself."""
         batch: list[Ticket] = []
         size = 0
-        while self._waiting and len(batch) < self._limit:
+        while self._waiting and len(batch) < self._limit.requests:
             size += self._waiting[0].size
             if batch and size > LARGE:
                 break
