@@ -85,6 +85,6 @@ def test_a_model_that_a_batch_would_end_is_shared_and_served_one_by_one(serve, m
 def test_a_model_that_each_worker_loads_is_not_put_on_trial(serve, model_folder):
     files = {**SAMPLES, "code/inference.py": MODEL.replace("{deed}", "os._exit(1)")}
     server = serve(model_folder(files), SERVING_LOAD_PER="worker")
-    (verdict,) = verdicts(server)
-    assert verdict["reason"] == "each worker loads the model, and a trial that hangs there could not be ended"
+    reasons = {verdict["reason"] for verdict in verdicts(server)}  # of each worker that is ready by now
+    assert reasons == {"each worker loads the model, and a trial that hangs there could not be ended"}
     assert server.invoke("[[5, 6]]").json() == [11.0]

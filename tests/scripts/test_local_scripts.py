@@ -173,7 +173,7 @@ def test_a_model_is_served_until_ctrl_c(tmp_path, engine):
     ) as serving:
         serving.wait_until_ready()
         assert "Ready after" in serving.text()
-        assert '"workers": 1' in serving.text()  # the shell's settings are passed on
+        assert '"workers":1' in serving.text()  # the shell's settings are passed on
         assert '{"result": [' in run(PREDICT, "abalone_predictor", "--port", port).stdout
     assert "Stopping." in serving.text()
     assert serving.process.returncode == 0
