@@ -91,3 +91,33 @@ class FakeLoader:
     @property
     def loads(self) -> int:
         return len(self.models)
+
+
+class Rest:
+    """The rest of a streamed answer, which notes what becomes of it."""
+
+    def __init__(self, *parts: bytes | Exception) -> None:
+        self.parts = list(parts)
+        self.bytes_sent = 0
+        self.ended = "abandoned"
+        self.closed = 0
+
+    def __iter__(self) -> "Rest":
+        """Return itself."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next part, or raise it."""
+        if not self.parts:
+            self.ended = "whole"
+            raise StopIteration
+        part = self.parts.pop(0)
+        if isinstance(part, Exception):
+            self.ended = "broken"
+            raise part
+        self.bytes_sent += len(part)
+        return part
+
+    def close(self) -> None:
+        """Count."""
+        self.closed += 1

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from builders import ECHO, load_code, separate_imports
+from fakes import Rest
 from predictor import create_app
 from serving.errors import BadRequest, ModelFailed, NotReady, PayloadTooLarge, RequestError
 from serving.inference import InferenceRequest, InferenceResponse
@@ -47,36 +48,6 @@ class Service:
         """Return the function's answer."""
         self.requests.append(request)
         return self._answer(request)
-
-
-class Rest:
-    """The rest of a streamed answer, which notes what becomes of it."""
-
-    def __init__(self, *parts: bytes | Exception) -> None:
-        self.parts = list(parts)
-        self.bytes_sent = 0
-        self.ended = "abandoned"
-        self.closed = 0
-
-    def __iter__(self) -> "Rest":
-        """Return itself."""
-        return self
-
-    def __next__(self) -> bytes:
-        """Return the next part, or raise it."""
-        if not self.parts:
-            self.ended = "whole"
-            raise StopIteration
-        part = self.parts.pop(0)
-        if isinstance(part, Exception):
-            self.ended = "broken"
-            raise part
-        self.bytes_sent += len(part)
-        return part
-
-    def close(self) -> None:
-        """Count."""
-        self.closed += 1
 
 
 def streaming(rest: Rest, **headers: str) -> Service:

@@ -18,6 +18,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
 
+from fakes import Rest
 from predictor import create_app
 from serving.errors import BadRequest, ModelFailed, RequestError
 from serving.hot_path import MAX_HEAD, HotPath
@@ -44,36 +45,6 @@ class Service:
         """Return the function's answer."""
         self.requests.append(request)
         return self._answer(request)
-
-
-class Rest:
-    """The rest of a streamed answer."""
-
-    def __init__(self, *parts: bytes | Exception):
-        self.parts = list(parts)
-        self.bytes_sent = 0
-        self.ended = "abandoned"
-        self.closed = 0
-
-    def __iter__(self) -> "Rest":
-        """Return itself."""
-        return self
-
-    def __next__(self) -> bytes:
-        """Return the next part, or raise it."""
-        if not self.parts:
-            self.ended = "whole"
-            raise StopIteration
-        part = self.parts.pop(0)
-        if isinstance(part, Exception):
-            self.ended = "broken"
-            raise part
-        self.bytes_sent += len(part)
-        return part
-
-    def close(self) -> None:
-        """Count."""
-        self.closed += 1
 
 
 def echo(request: InferenceRequest) -> InferenceResponse:
