@@ -366,3 +366,12 @@ def test_nginx_logs_nothing_but_what_is_wrong_and_survives_all_of_the_above(addr
     _, run_dir = address
     log = (run_dir / "log").read_text()
     assert not [line for line in log.splitlines() if "[alert]" in line or "[emerg]" in line or "signal 11" in line]
+
+
+@pytest.mark.parametrize(("workers", "processes"), [(1, 1), (2, 2), (4, 4), (64, 4)])
+def test_nginx_has_as_many_processes_as_there_are_workers_up_to_four(
+    workers: int, processes: int, tmp_path: Path
+) -> None:
+    configuration = door.render(settings_from({}), workers, tmp_path)
+    assert f"worker_processes {processes};" in configuration
+    assert "zone " in configuration  # or each process would have a count of its own of who is busy
