@@ -12,8 +12,9 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from serving.access import log_access, log_stream_access
+from serving.connections import has_gone
 from serving.errors import NotReady, PayloadTooLarge, error_body
-from serving.inference import InferenceRequest, InferenceResponse
+from serving.inference import InferenceRequest, InferenceResponse, Timing
 from serving.refusals import JSON, refusal_of
 
 REFUSALS = {
@@ -77,6 +78,8 @@ def inference_request() -> InferenceRequest:
         content_encoding=request.headers.get("Content-Encoding", "").strip().lower(),
         request_id=g.request_id,
         headers=request.headers,
+        timing=g.timing,
+        has_gone=partial(has_gone, request.environ.get("gunicorn.socket")),
     )
 
 
@@ -94,6 +97,7 @@ def begin() -> None:
     g.request_id = request.headers.get("X-Request-Id") or uuid.uuid4().hex
     g.began = time.monotonic()
     g.stream = None
+    g.timing = Timing()
 
 
 def finish(response: Response) -> Response:
@@ -117,8 +121,8 @@ def finish(response: Response) -> Response:
 
 def refuse(error: Exception) -> Response:
     """Answer an error with its own status, and one that is none of ours with 500."""
-    status, body = refusal_of(error, g.request_id)
-    return Response(body, status=status, content_type=JSON)
+    refusal = refusal_of(error, g.request_id)
+    return Response(refusal.body, status=refusal.status, headers=dict(refusal.headers), content_type=JSON)
 
 
 def refuse_http(error: HTTPException) -> Response:

@@ -123,7 +123,7 @@ def same_for_both(
 def asked(request: InferenceRequest) -> dict[str, Any]:
     """Return all that the model's side can see of a request."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return {**request._asdict(), "headers": headers}
+    return {**request._asdict(), "headers": headers, "timing": type(request.timing), "has_gone": request.has_gone()}
 
 
 def invocation(body: bytes = b"1,2\n", *lines: str, length: int | None = None) -> bytes:

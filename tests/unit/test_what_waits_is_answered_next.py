@@ -11,13 +11,17 @@ import pytest
 
 from fakes import FakeClock
 from server import until
+from serving.admission import Admission
+from serving.batch_limit import BatchLimit
 from serving.errors import BadRequest, DeadlineExceeded
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.native_thread import NativeThread
 from serving.outcome import Outcome
-from serving.request_queue import LARGE, RequestQueue
+from serving.request_queue import RequestQueue
+from serving.tickets import LARGE
 
 PATIENCE = 20  # seconds for what is expected to come
+NEVER_REFUSE = 1000  # seconds that a request may wait
 IMPATIENCE = 0.05  # for what is not
 
 
@@ -51,7 +55,7 @@ def thread():
 
 
 def queue_of(thread, answer, most=100):
-    return RequestQueue(thread, answer, most, first=most)
+    return RequestQueue(thread, answer, Admission(BatchLimit(most, first=most), NEVER_REFUSE))
 
 
 def ask(queue, body, timeout=PATIENCE, discard: Callable = lambda answer: None):
@@ -233,7 +237,7 @@ def sizes_of_batches(thread, seconds_for, number, outcome_for=lambda batch: Outc
             yield []
             yield [(place, Outcome(b"")) for place, request in enumerate(requests)]
 
-    queue = RequestQueue(thread, answer, 1000, clock=clock)
+    queue = RequestQueue(thread, answer, Admission(BatchLimit(1000), NEVER_REFUSE, clock), clock=clock)
     gevent.joinall([ask(queue, b"x", 10_000) for _ in range(number)], PATIENCE)
     return sizes
 

@@ -14,6 +14,7 @@ class BatchLimit:
         self.requests = min(most, first)
         self._most = most
         self._least = math.inf  # seconds that a batch took
+        self._grows = True
 
     def learn(self, size: int, seconds: float, *, failed: bool) -> None:
         """Go by a batch of *size* requests that took *seconds*, or whose call *failed* for all of them."""
@@ -21,5 +22,16 @@ class BatchLimit:
         longer = seconds - self._least
         if longer > LONGER or failed:
             self.requests = max(1, size // 2)
-        elif size == self.requests and 2 * longer < LONGER:
-            self.requests = min(self._most, 2 * self.requests)
+            self._grows = False
+        elif size == self.requests:
+            self._grows = 2 * longer < LONGER
+            if self._grows:
+                self.requests = min(self._most, 2 * self.requests)
+
+    def calls_for(self, requests: int) -> int:
+        """Return how many batches *requests* will be, if the limit goes on as it did."""
+        calls, limit = 0, self.requests
+        while requests > 0 and self._grows and limit < self._most:
+            requests -= limit
+            calls, limit = calls + 1, min(self._most, 2 * limit)
+        return calls + max(0, -(-requests // limit))

@@ -61,6 +61,22 @@ class NotReady(RequestError):
     status, code = 503, "not_ready"
 
 
+class Overloaded(RequestError):
+    """The request would wait too long; `retry_after` is when to come again, in whole seconds."""
+
+    status, code = 503, "overloaded"
+
+    def __init__(self, message: str, retry_after: int):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CallerGone(RequestError):
+    """The caller closed the connection before the answer was begun. Nobody sees this but the log."""
+
+    status, code = 499, "caller_gone"  # the status is nginx's
+
+
 class DeadlineExceeded(RequestError):
     """The model did not answer within the request's deadline."""
 

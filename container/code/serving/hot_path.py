@@ -9,12 +9,14 @@ way through gunicorn and Flask, which is always right.
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from itertools import chain
 from typing import Any, Protocol
 
 from serving.access import log_access, log_stream_access
-from serving.inference import InferenceRequest, InferenceResponse
+from serving.connections import has_gone
+from serving.inference import InferenceRequest, InferenceResponse, Timing
 from serving.plain_requests import END_OF_HEAD, PlainHead, read_plain_head
 from serving.refusals import JSON, refusal_of
 
@@ -26,6 +28,9 @@ CHUNKED = "Transfer-Encoding: chunked\r\nX-Accel-Buffering: no\r\n"  # nginx sen
 
 class Connection(Protocol):
     """A connected socket."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 when it is closed."""
 
     def send(self, data: bytes) -> int:
         """Send the beginning of *data*; return how many bytes that was."""
@@ -82,14 +87,15 @@ class Exchange:
     def __init__(self, connection: Connection, head: PlainHead, began: float, is_open: Callable[[], bool]):
         self._connection, self._head, self._began, self._is_open = connection, head, began, is_open
         self._request_id = head.headers.get("x-request-id") or uuid.uuid4().hex
+        self._timing = Timing()
 
     def answer(self, service: Service, body: bytes) -> bool:
         """Answer the request with *body*; return whether the connection can take another one."""
         try:
             answer = service.answer(self._request(body))
         except Exception as error:  # whatever it is, the caller gets an answer
-            status, refusal = refusal_of(error, self._request_id)
-            return self._send(status, InferenceResponse(refusal, JSON))
+            refusal = refusal_of(error, self._request_id)
+            return self._send(refusal.status, InferenceResponse(refusal.body, JSON, refusal.headers))
         return self._send(HTTPStatus.OK.value, answer) if answer.rest is None else self._stream(answer)
 
     def _request(self, body: bytes) -> InferenceRequest:
@@ -101,6 +107,8 @@ class Exchange:
             content_encoding=headers.get("content-encoding", "").strip().lower(),
             request_id=self._request_id,
             headers=headers,
+            timing=self._timing,
+            has_gone=partial(has_gone, self._connection),
         )
 
     def _send(self, status: int, answer: InferenceResponse) -> bool:

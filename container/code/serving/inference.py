@@ -1,6 +1,6 @@
 """One request and one answer, in the words that the model's side understands; no HTTP framework in sight."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,6 +18,18 @@ class Headers(Protocol):
         """Return the names and values."""
 
 
+class Timing:
+    """How long a request waited for the model and was in it, in seconds, and how many were answered together."""
+
+    __slots__ = ("batch", "model_seconds", "queue_seconds")
+
+    def __init__(self) -> None:
+        """Begin with what is not known yet."""
+        self.queue_seconds: float | None = None
+        self.model_seconds: float | None = None
+        self.batch: int | None = None
+
+
 class InferenceRequest(NamedTuple):
     """What a caller sent: the body as it came, and the headers that say how to read and to answer it."""
 
@@ -27,6 +39,8 @@ class InferenceRequest(NamedTuple):
     content_encoding: str = ""
     request_id: str = ""
     headers: Headers = NO_HEADERS
+    timing: Timing | None = None  # filled in on the way
+    has_gone: Callable[[], bool] = lambda: False  # tells whether the caller waits for no answer any more
 
 
 class Rest(Protocol):

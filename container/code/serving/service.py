@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 from serving import memory
+from serving.admission import Admission
+from serving.batch_limit import BatchLimit
 from serving.batch_proof import Judge, Verdict, judge_in_fork, judge_in_worker
 from serving.batching import answer_one_by_one, answer_together
 from serving.canary import Proof, prove_fork
@@ -18,10 +20,11 @@ from serving.inference import InferenceRequest, InferenceResponse
 from serving.model import Model
 from serving.native_thread import NativeThread
 from serving.plan import Plan, settle
-from serving.request_queue import Answer, RequestQueue
+from serving.request_queue import RequestQueue
 from serving.samples import Sample, find_samples, replay
 from serving.settings import Settings
 from serving.streams import Budget, Stream, close_parts
+from serving.tickets import Answer
 
 ANSWER_MARGIN = 1.0  # seconds: our own 504 has to be out before the platform stops waiting
 
@@ -100,7 +103,8 @@ class ModelService:
             lambda: self._judge(model, judge_in_worker), self._settings.startup_timeout
         )
         most = self._settings.batch_rows if verdict.together else 1
-        self._queue = RequestQueue(thread, answerer(model, most), most)
+        admission = Admission(BatchLimit(most), self._settings.max_wait)
+        self._queue = RequestQueue(thread, answerer(model, most), admission)
         self._model, self._thread = model, thread
 
     @property

@@ -88,6 +88,12 @@ VARIABLES = {
         "1024",
         "The most rows that the model is given at once, of several requests; 1 or 0 answers each by itself.",
     ),
+    "max_wait": Variable(
+        ("SERVING_MAX_WAIT",),
+        whole_number(1),
+        "1, or ten calls of the model where that is longer; in batch transform as long as a request has",
+        "Seconds that a request may wait for the model; one that would wait longer is refused at once, with 503.",
+    ),
     "memory": Variable(
         ("SERVING_MEMORY_MB",),
         megabytes,
@@ -131,6 +137,7 @@ class Settings:
     log_level: int
     canary_timeout: int
     batch_rows: int
+    max_wait: int | None
     load_per: str | None
     memory: int | None
     model_bytes: int | None
@@ -149,7 +156,8 @@ class Settings:
             program=values.pop("program") or "inference.py",
             code_dir=(existing_folder(values.pop("code_dir")) or model_dir / "code").absolute(),
             port=values.pop("port") or 8080,
-            timeout=values.pop("timeout") or (600 if batch else 60),
+            timeout=(timeout := values.pop("timeout") or (600 if batch else 60)),
+            max_wait=values.pop("max_wait") or (timeout if batch else None),
             startup_timeout=values.pop("startup_timeout") or 3600,
             max_body_bytes=body_limit(values.pop("max_payload_mb"), batch),
             log_level=logging.INFO if (least := values.pop("log_level")) is None else least,

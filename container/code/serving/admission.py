@@ -1,0 +1,72 @@
+"""
+Whether a request is let into the queue: only if the model will come to it in time, as far as one can tell.
+
+What would wait longer than its caller is refused at once. The model then works for those whose answers are still
+wanted, however many more ask.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+from serving.batch_limit import BatchLimit
+from serving.errors import Overloaded
+
+SHORT_WAIT = 1.0  # seconds that a request may wait for any model
+CALLS = 10  # or so many calls of the model: who asks a slow one is patient
+WEIGHT = 0.2  # of the last call in the estimate of the next
+
+Clock = Callable[[], float]
+
+
+class Admission:
+    """Predicts the wait for the model from what its last calls took."""
+
+    def __init__(self, limit: BatchLimit, max_wait: float | None, clock: Clock = time.monotonic):
+        """Refuse what would wait longer than *max_wait* seconds, None for what suits the model."""
+        self.limit, self._max_wait, self._clock = limit, max_wait, clock
+        self._call_seconds: float | None = None  # what a call of the model takes
+        self._calling_since: float | None = None
+
+    def begun(self) -> None:
+        """Note that the model is called."""
+        self._calling_since = self._clock()
+
+    def ended(self) -> None:
+        """Note that it is done."""
+        if self._calling_since is None:
+            return
+        seconds, self._calling_since = self._clock() - self._calling_since, None
+        before = self._call_seconds
+        self._call_seconds = seconds if before is None else before + WEIGHT * (seconds - before)
+
+    def refuse_if_late(self, ahead: int, seconds_left: float) -> None:
+        """
+        Let one more request wait behind those *ahead*.
+
+        Raises:
+            Overloaded: it would wait too long, or not be answered in the *seconds_left* that it has.
+        """
+        if not ahead or self._call_seconds is None:  # nobody waits, or nothing is known
+            return
+        wait = self.remaining() + self.limit.calls_for(ahead) * self._call_seconds
+        most = min(self._most(self._call_seconds), seconds_left - self._call_seconds)
+        if wait > most:
+            raise Overloaded(overloaded_message(ahead), math.ceil(max(1.0, wait - most)))
+
+    def _most(self, call_seconds: float) -> float:
+        return max(SHORT_WAIT, CALLS * call_seconds) if self._max_wait is None else self._max_wait
+
+    def remaining(self) -> float:
+        """Return the seconds until the present call ends; one that takes longer than usual, as long again."""
+        if self._calling_since is None or self._call_seconds is None:
+            return 0.0
+        return abs(self._call_seconds - (self._clock() - self._calling_since))
+
+
+def overloaded_message(ahead: int) -> str:
+    """Return what a caller is told who came when too many were there."""
+    return (
+        f"The model has more to do than it can in time: {ahead} requests wait before this one. Try again later, at a "
+        "lower rate, or let the endpoint scale out."
+    )
