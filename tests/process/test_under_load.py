@@ -1,5 +1,6 @@
 """Busy is healthy, stuck is not, and a deadline is kept by the application before anybody else notices."""
 
+import json
 import socket
 import time
 from contextlib import closing
@@ -52,6 +53,36 @@ def test_connections_are_accepted_while_every_worker_predicts(serve):
     for _ in range(100):
         socket.create_connection(("127.0.0.1", server.port), 0.25).close()  # the platform's own limit
     assert {future.result().status_code for future in predictions} == {200}
+
+
+def test_more_than_the_model_can_do_in_time_is_refused_at_once_and_the_rest_answered(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1", SERVING_MAX_WAIT="1")
+    assert server.tell(sleep=0.4).status_code == 200  # what a call takes is known from here on
+    answers = [future.result() for future in in_background(lambda _: server.tell(sleep=0.4), *range(20))]
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert {answer.status_code for answer in refused} == {503}
+    assert {answer.json()["error"]["code"] for answer in refused} == {"overloaded"}
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+    assert 2 <= 20 - len(refused) < 20
+    assert server.tell().status_code == 200
+
+
+def test_the_model_is_not_asked_for_a_caller_who_has_hung_up(serve, tmp_path):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1")
+    (busy,) = in_background(lambda _: server.tell(sleep=2), 0)
+    until(lambda: server.ping().status_code == 200 and not busy.done(), "the model at work")
+    body = json.dumps({"say": "the model was asked for nobody"}).encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as caller:
+        caller.sendall(
+            b"POST /invocations HTTP/1.1\r\nHost: model\r\nContent-Type: application/json\r\n"
+            b"X-Amzn-SageMaker-Inference-Id: impatient\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        time.sleep(0.5)  # long enough to be in the queue; if it were not, there would be no line of it
+    assert busy.result().status_code == 200
+    line = until(lambda: [line for line in server.log_lines() if line.get("request_id") == "impatient"], "its line")[0]
+    assert line["status"] == 499
+    assert server.tell().status_code == 200
+    assert "asked for nobody" not in server.log_text()
 
 
 def test_an_answer_just_within_the_deadline_is_given(serve):
