@@ -85,6 +85,64 @@ def test_an_exception_may_be_passed_instead_of_being_handled(log: Log) -> None:
     assert only_line(log)["traceback"] == "ValueError: the cause"
 
 
+def failure(log: Log) -> dict[str, Any]:
+    """Return the line of an error that quotes an input, raised in a hook."""
+    try:
+        try:
+            int("4111 secret")
+        except ValueError as error:
+            raise KeyError("secret too") from error
+    except KeyError as error:
+        log.error("predict_fn failed", exc_info=error)
+    return only_line(log)
+
+
+@pytest.mark.parametrize("name", ["serving.refusals", "gunicorn.error"])
+def test_what_an_exception_in_a_hook_says_is_not_logged_for_it_may_quote_an_input(log: Log, name: str) -> None:
+    log.name = name
+    line = failure(log)
+    assert "secret" not in line["traceback"].replace('int("4111 secret")', "").replace('KeyError("secret too")', "")
+    assert "invalid literal" not in line["traceback"]
+
+
+def test_what_is_needed_to_mend_a_hook_is_logged(log: Log) -> None:
+    log.name = "serving.refusals"
+    told = failure(log)["traceback"]
+    assert told.count("Traceback (most recent call last):") == 2
+    assert f'File "{__file__}", line ' in told
+    assert 'int("4111 secret")' in told  # a line of code
+    assert told.index("ValueError: (its message may quote") < told.index("which led to:") < told.index("KeyError: (its")
+    assert told.endswith("(its message may quote an input, and is logged at SAGEMAKER_CONTAINER_LOG_LEVEL=10)")
+
+
+def test_those_who_look_for_a_fault_see_the_message_too(log: Log) -> None:
+    log.name = "serving.refusals"
+    log.handlers[0].setFormatter(logs.JsonFormatter(quotes=True))
+    assert "invalid literal for int() with base 10: '4111 secret'" in failure(log)["traceback"]
+
+
+def test_what_users_log_of_an_exception_is_theirs_to_choose(log: Log) -> None:
+    assert "invalid literal" in failure(log)["traceback"]
+
+
+def test_errors_that_led_to_each_other_come_to_an_end(log: Log) -> None:
+    log.name = "serving.refusals"
+    first, second = ValueError("secret"), KeyError("secret")
+    first.__cause__, second.__cause__ = second, first
+    log.error("it failed", exc_info=first)
+    assert only_line(log)["traceback"].count("which led to:") == 1
+
+
+@pytest.mark.parametrize(("level", "said"), [("INFO", False), ("DEBUG", True)])
+def test_the_level_decides_whether_messages_are_written(level: str, said: bool) -> None:
+    (line,) = written_by(
+        f"logging.config.dictConfig(logs.configuration(logging.{level}))\n"
+        "try: raise RuntimeError(str(6 * 7) + ' is the input')\n"
+        "except RuntimeError: logging.getLogger('serving.x').exception('it failed')\n"
+    )
+    assert ("42 is the input" in line["traceback"]) == said
+
+
 CYCLE = []
 CYCLE.append(CYCLE)
 

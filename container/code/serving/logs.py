@@ -2,26 +2,64 @@
 
 import json
 import logging
-import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from serving.log_stream import STDERR
+
+SILENT = "(its message may quote an input, and is logged at SAGEMAKER_CONTAINER_LOG_LEVEL=10)"
+OURS = ("serving", "gunicorn")  # what these log of an exception, nobody chose who knows what it says
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
     """Write a record's time, level, logger and message, then whatever was passed as `extra`."""
 
+    def __init__(self, quotes: bool = False):
+        """Leave out what exceptions in a model say, unless *quotes*: only the type and the lines of code are safe."""
+        super().__init__()
+        self._quotes = quotes
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line of JSON."""
         fields = {key: value for key, value in vars(record).items() if key not in STANDARD}
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
+            silent = record.name.partition(".")[0] in OURS and not self._quotes
+            error = record.exc_info[1]
+            fields["traceback"] = (
+                without_messages(error) if silent and error is not None else self.formatException(record.exc_info)
+            )
         return json_line(record.created, record.levelname, record.name, record.getMessage(), fields)
+
+
+def without_messages(error: BaseException) -> str:
+    """Return the traceback of *error* and of what led to it: where, and of which types."""
+    told = []
+    for each in reversed(list(causes_of(error))):
+        frames = traceback.format_tb(each.__traceback__)
+        head = ["Traceback (most recent call last):\n"] if frames else []
+        told.append("".join((*head, *frames, f"{name_of(type(each))}: {SILENT}")))
+    return "\n\nwhich led to:\n\n".join(told)
+
+
+def name_of(kind: type[BaseException]) -> str:
+    """Return an exception's type as Python's own tracebacks have it."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error, what it was raised from, and so on."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
 
 
 def json_line(created: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
@@ -43,14 +81,14 @@ def second_in_words(second: float) -> str:
 
 def configuration(log_level: int) -> dict[str, Any]:
     """Return the logging configuration, as `logging.config.dictConfig` and gunicorn's `logconfig_dict` take it."""
-    stderr = {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "json"}
+    stderr = {"class": "logging.StreamHandler", "stream": STDERR, "formatter": "json"}
     # The supervisor says what becomes of the workers; gunicorn's own account of it is for those who look for a fault.
     gunicorn_level = log_level if log_level <= logging.DEBUG else max(log_level, logging.WARNING)
     ours = {"level": gunicorn_level, "handlers": ["stderr"], "propagate": False}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JsonFormatter}},
+        "formatters": {"json": {"()": JsonFormatter, "quotes": log_level <= logging.DEBUG}},
         "handlers": {"stderr": stderr},
         "root": {"level": log_level, "handlers": ["stderr"]},
         # gunicorn has its own idea of these two unless they are named
