@@ -1,6 +1,7 @@
 """The health verdict, as nginx reads it: one file that says 200, another that says why not."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,27 @@ def test_nothing_but_the_verdict_is_left_in_the_folder(tmp_path: Path) -> None:
     verdict.unhealthy("draining")
     verdict.healthy()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["healthy", "unhealthy.json"]
+
+
+def test_a_link_that_was_put_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    """Whoever runs the model may write to the folder, and the verdict is written by root."""
+    verdict, precious = HealthVerdict(tmp_path), tmp_path / "precious"
+    precious.write_text("as it was")
+    for name in ("unhealthy.new", "healthy"):
+        (tmp_path / name).symlink_to(precious)
+    verdict.unhealthy("draining")
+    (tmp_path / "healthy").symlink_to(tmp_path / "nothing")
+    verdict.healthy()
+    assert (precious.read_text(), (tmp_path / "nothing").exists()) == ("as it was", False)
+
+
+def test_everybody_can_read_the_verdict_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        HealthVerdict(tmp_path).healthy()
+    finally:
+        os.umask(before)
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+        "healthy": 0o644,
+        "unhealthy.json": 0o644,
+    }

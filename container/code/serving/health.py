@@ -1,9 +1,11 @@
 """
-The health verdict: two files that nginx looks at, so that `/ping` never waits behind a prediction.
+The health verdict: files that nginx looks at, so that `/ping` never waits behind a prediction.
 
-`healthy` exists while the answer is 200; otherwise `unhealthy.json` is the body of the 503.
+`healthy` exists while the answer is 200; otherwise `unhealthy.json` is the body of the 503. `draining` exists from
+SIGTERM on.
 """
 
+import os
 from pathlib import Path
 
 from serving.errors import NotReady, error_body
@@ -16,19 +18,35 @@ class HealthVerdict:
         """Keep the verdict in *run_dir*; it begins unhealthy."""
         self._healthy = run_dir / "healthy"
         self._reason = run_dir / "unhealthy.json"
+        self._draining = run_dir / "draining"
         self.reason: str | None = ""
         self.unhealthy("The server is starting.")
 
     def healthy(self) -> None:
         """Answer 200 from now on."""
-        self._healthy.touch()
+        if not self._healthy.is_file():
+            write_new(self._healthy, b"")
         self.reason = None
 
     def unhealthy(self, reason: str) -> None:
         """Answer 503 with *reason* from now on."""
         if reason != self.reason:
             new = self._reason.with_suffix(".new")
-            new.write_bytes(error_body(NotReady.code, reason, None))
+            write_new(new, error_body(NotReady.code, reason, None))
             new.replace(self._reason)
         self._healthy.unlink(missing_ok=True)
         self.reason = reason
+
+    def drain(self, reason: str) -> None:
+        """Answer 503 with *reason* from now on, and have nginx refuse invocations too."""
+        self.unhealthy(reason)
+        write_new(self._draining, b"")
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a new file, for everybody to read; whoever runs the model may have left a link in its place."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o644)  # whatever the umask
+        file.write(content)
