@@ -34,7 +34,17 @@ def require_folder(model_dir: Path) -> None:
 def load_without_code(model_dir: Path, manifest: Manifest, program: Path) -> Any:
     """Load the only file in *model_dir* that is a model; *program* is where a `model_fn` would be."""
     path = only_candidate(model_dir, program)
+    require_hash(path, manifest)
     return loader_of(path)(path, manifest)
+
+
+def require_hash(path: Path, manifest: Manifest) -> None:
+    """Raise `StartError` for a model of which a manifest with hashes has none: unpickling runs what is in the file."""
+    if manifest.files and path.name not in manifest.files:
+        raise StartError(
+            f"{FILE_NAME} has the hashes of {', '.join(sorted(manifest.files)):.200}, and none of {path}, which would "
+            f"be loaded. Take the file away, or accept it with `make manifest MODEL={path.parent}`."
+        )
 
 
 def only_candidate(model_dir: Path, program: Path) -> Path:
