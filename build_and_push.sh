@@ -8,6 +8,7 @@
 #   --tag TAG            the image's tag (default: what it is made of: the commit; with a model also its name and a
 #                        hash of its files; with -arm64 for that platform)
 #   --platform PLATFORM  linux/amd64, or linux/arm64 for Graviton instances (default: linux/amd64)
+#   --sbom FILE          where to write the bill of materials (default: .cache/sbom/NAME-TAG.cdx.json, / in NAME as _)
 #   --no-push            build and check only; needs no AWS
 #   --dry-run            print the commands of a first push; ask AWS nothing and change nothing
 #
@@ -18,6 +19,11 @@
 # An image that is in ECR already is not built again. What the default tag does not tell, such as a newer base image,
 # asks for a --tag. So do changes that are not committed; the image's label org.opencontainers.image.revision then
 # ends in -dirty. A tag is never moved to another image.
+#
+# With each build goes a bill of materials in CycloneDX's JSON, beside the image and not in it. It says what is really
+# in the image: its Python and Debian packages with their versions, the hash of each archive that the Python packages
+# were installed from, the base image (with its digest, where the engine has pulled it), and the hashes of a model that
+# is baked in. `make clean` removes .cache.
 #
 # A repository that is not there is created, with immutable tags and a scan of each image that is pushed; images that
 # have lost their tag expire after 14 days. The settings of one that is there stay as they are.
@@ -76,12 +82,12 @@ put_into_ecr() {
 # -- what is wanted
 
 parse_arguments() {
-  NAME='' MODEL='' TAG='' PLATFORM=linux/amd64 WANTS_PUSH=yes WANTS_DRY_RUN=''
+  NAME='' MODEL='' TAG='' PLATFORM=linux/amd64 SBOM='' WANTS_PUSH=yes WANTS_DRY_RUN=''
   while [[ $# -gt 0 ]]; do
     case "$1" in
       -h | --help) help_text "$0"; exit ;;
       --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
-      --model | --tag | --platform)
+      --model | --tag | --platform | --sbom)
         [[ -n "${2:-}" ]] || wrong_usage "$0" "$1 needs a value"
         take_value "$1" "$2"; shift 2 ;;
       --no-push) WANTS_PUSH=''; shift ;;
@@ -92,6 +98,8 @@ parse_arguments() {
     esac
   done
   TAG_IS_GIVEN="${TAG:+yes}"
+  [[ -z "${SBOM}" || -d "$(dirname -- "${SBOM}")" ]] \
+    || wrong_usage "$0" "--sbom: no such folder: $(dirname -- "${SBOM}")"
 }
 
 # usage: take_value OPTION VALUE
@@ -99,6 +107,8 @@ take_value() {
   case "$1" in
     --model) MODEL="$2" ;;
     --tag) TAG="$2" ;;
+    # The script works in the root of the clone, its caller may be anywhere.
+    --sbom) SBOM="$2"; [[ "$2" == /* ]] || SBOM="${PWD}/$2" ;;
     *) PLATFORM="$2" ;;
   esac
 }
@@ -208,6 +218,34 @@ build_image() {
   built_for="$(ask "${PLATFORM}" "${INSPECT_PLATFORM[@]}" "${NAME}:${TAG}")"
   [[ "${built_for}" == "${PLATFORM}" ]] \
     || fail_for_platform "the engine was asked for ${PLATFORM}, and has built for ${built_for}."
+  write_sbom
+}
+
+# What is in an image, it says best itself: the program runs in it, without a network.
+write_sbom() {
+  local told file="${SBOM:-.cache/sbom/${NAME//\//_}-${TAG}.cdx.json}"
+  told="$(facts_for_sbom)"
+  local -a list=(docker run --rm --interactive --network none "${NAME}:${TAG}" python3 - "${told}")
+  if [[ -n "${DRY_RUN}" ]]; then
+    show "${list[@]}" '<' deploy/push/sbom.py '>' "${file}"
+    return
+  fi
+  mkdir -p -- "$(dirname -- "${file}")"
+  "${list[@]}" <deploy/push/sbom.py 2>"${SAID}" >"${WORK}/sbom" \
+    || fail "${NAME}:${TAG} does not tell its bill of materials." "$(said "The image")"
+  mv -- "${WORK}/sbom" "${file}"
+  progress "the bill of materials is ${file}"
+}
+
+# Prints, as JSON, what the image does not know of itself. An engine has no digest of a base image that it did not pull.
+facts_for_sbom() {
+  local base base_digest='' id
+  base="$(sed -n 's/^ARG BASE_IMAGE=//p' container/Dockerfile)"
+  id="$(ask sha256:ID docker image inspect --format '{{.Id}}' "${NAME}:${TAG}")"
+  [[ -z "${base}" ]] \
+    || base_digest="$(ask sha256:DIGEST docker image inspect --format '{{join .RepoDigests " "}}' "${base}")" || true
+  printf '{"name": "%s", "version": "%s", "id": "%s", "revision": "%s", "base": "%s", "base_digest": "%s", "model": "%s"}' \
+    "${NAME}" "${TAG}" "${id}" "${REVISION}" "${base}" "${base_digest}" "${MODEL}"
 }
 
 has_buildx() { [[ "${DOCKER_BUILDKIT:-1}" != 0 ]] && docker buildx version >/dev/null 2>&1; }

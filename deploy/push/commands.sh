@@ -43,7 +43,7 @@ show() {
   local word
   local -a words=()
   for word in "$@"; do
-    [[ "${word}" =~ ^([A-Za-z0-9_./:=@,+-]+|\|)$ ]] || word="${word@Q}"
+    [[ "${word}" =~ ^([A-Za-z0-9_./:=@,+-]+|[|<>])$ ]] || word="${word@Q}"
     words+=("${word}")
   done
   printf '%s\n' "${words[*]}" >&3

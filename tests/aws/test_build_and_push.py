@@ -83,6 +83,15 @@ def test_the_contract_is_checked_before_the_push(pushed):
     assert checked < pushes
 
 
+def test_its_bill_of_materials_lies_beside_it_and_says_of_which_image_it_is(pushed, first):
+    bill = first.folder / ".cache" / "sbom" / f"{NAME}-{first.tag}.cdx.json"
+    assert f"- the bill of materials is .cache/sbom/{bill.name}" in pushed.stderr
+    image = json.loads(bill.read_text())["metadata"]["component"]
+    built = docker("image", "inspect", "--format", "{{.Id}}", f"{NAME}:{first.tag}").stdout.strip()
+    assert (image["name"], image["version"]) == (NAME, first.tag)
+    assert {"name": "id", "value": built} in image["properties"]
+
+
 def test_what_lies_in_ecr_is_what_sagemaker_takes(pushed, first, registry):
     manifest = registry.manifest(NAME, first.tag).json()
     assert manifest["mediaType"] == DOCKER_MANIFEST

@@ -58,6 +58,7 @@ def test_help_is_the_scripts_own_head_and_goes_to_stdout():
         (["team//model"], "ECR takes no repository called team//model:"),
         (["one", "--platform", "linux/s390x"], "--platform is linux/amd64 or linux/arm64, not linux/s390x"),
         (["one", "--tag", "a:b"], "no image can have the tag a:b: a tag is up to 128 of A-Z, a-z, 0-9 and _ . -"),
+        (["one", "--sbom", "/no/such/bill.json"], "--sbom: no such folder: /no/such"),
         (["one", "--tag=latest"], "the tag latest does not tell one image from another: choose another --tag, or none"),
     ],
 )
@@ -284,6 +285,11 @@ REGISTRY
 docker build --force-rm --platform linux/amd64 --file container/Dockerfile --build-arg MODEL= --tag team/byoc:TAG \
 --label org.opencontainers.image.revision=COMMIT .
 docker image inspect --format '{{{{.Os}}}}/{{{{.Architecture}}}}' team/byoc:TAG
+docker image inspect --format '{{{{.Id}}}}' team/byoc:TAG
+docker image inspect --format '{{{{join .RepoDigests " "}}}}' python:3.13-slim-trixie
+docker run --rm --interactive --network none team/byoc:TAG python3 - '{{"name": "team/byoc", "version": "TAG", \
+"id": "sha256:ID", "revision": "COMMIT", "base": "python:3.13-slim-trixie", "base_digest": "sha256:DIGEST", \
+"model": ""}}' < deploy/push/sbom.py > .cache/sbom/team_byoc-TAG.cdx.json
 {DESCRIBE_IMAGE}
 local_test/check_contract.sh team/byoc:TAG --profile quick
 docker tag team/byoc:TAG REGISTRY/team/byoc:TAG
