@@ -11,6 +11,8 @@
 #   --content-type TYPE  its media type (default: by its extension)
 #   --profile PROFILE    check for real-time, serverless, batch, pipeline, marketplace or all (default: all); or quick:
 #                        the few clauses that decide whether SageMaker takes and starts an image, in about 15 s
+#   --docker-option OPTION  start each container with this option of `docker run` too, such as --read-only or
+#                        --user=12345; may be repeated
 #   --clause NUMBER      check this clause only, such as 1.28; may be repeated
 #   --limit NAME=NUMBER  put another limit in place of SageMaker's, such as startup_seconds=60
 #   --stream-sample FILE, --broken-stream-sample FILE, --slow-sample FILE, --session-sample FILE
@@ -25,6 +27,7 @@
 # examples:
 #   local_test/check_contract.sh models/abalone
 #   local_test/check_contract.sh my-image --sample row.csv --content-type text/csv --profile serverless
+#   local_test/check_contract.sh my-image --docker-option --read-only --docker-option --tmpfs=/tmp
 
 set -euo pipefail
 # shellcheck source=local_test/lib.sh
@@ -37,7 +40,7 @@ main() {
     case "$1" in
       -h | --help) help_text "$0"; exit ;;
       --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
-      --junit | --model | --sample | --content-type | --profile | --clause | --json | --limit | --*-sample)
+      --junit | --model | --sample | --content-type | --profile | --clause | --json | --limit | --docker-option | --*-sample)
         [[ $# -gt 1 ]] || wrong_usage "$0" "$1 needs a value"
         require_sense "$0" "$1" "$2"
         options+=("$1=$2"); shift 2 ;;

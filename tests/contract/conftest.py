@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--sample", type=Path, help="a request that the model answers with 200")
     group.addoption("--content-type", help="the media type of --sample")
     profiles = [*PROFILES, QUICK, ALL]
+    group.addoption("--docker-option", action="append", default=[], help="an option of `docker run` for each container")
     group.addoption("--profile", default=ALL, choices=profiles, help="the way of deploying to check for")
     group.addoption("--clause", action="append", default=[], help="check this clause only")
     group.addoption("--json", type=Path, help="write the results here")
@@ -107,7 +108,8 @@ def target(request: pytest.FixtureRequest) -> Target:
         return ImageTarget(request.getfixturevalue("image"), OWN_MODEL)
     option = request.config.getoption
     try:
-        return targets.find_target(option("target"), option("model"), sample_is_given=option("sample") is not None)
+        found = targets.find_target(option("target"), option("model"), sample_is_given=option("sample") is not None)
+        return targets.with_docker_options(found, option("docker_option"))
     except TargetError as error:
         pytest.exit(str(error), returncode=2)
 

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +62,20 @@ class Target:
 
 @dataclass(frozen=True)
 class ImageTarget(Target):
-    """A Docker image, anybody's: started with `docker run IMAGE serve`, the model mounted read-only."""
+    """
+    A Docker image, anybody's: started with `docker run IMAGE serve`, the model mounted read-only.
+
+    Attributes:
+        options: those of `docker run` that every container gets; a check's own come after them, and win.
+    """
+
+    options: tuple[str, ...] = ()
 
     def launch(self, *options: str, model: Path | None, **environ: str) -> Server:
         """Start a container."""
         network = options[options.index("--network") + 1] if "--network" in options else "container:"
         kind = ContainerServer if network.startswith("container:") else NetworkedServer
-        return kind(model, environ, options=options, image=self.name)
+        return kind(model, environ, options=(*self.options, *options), image=self.name)
 
     def samples(self) -> Path:
         """Return the mounted model's samples, or those of the model in the image."""
@@ -164,6 +171,15 @@ def find_target(name: str, model: str | None, *, sample_is_given: bool) -> Targe
         folder = EXAMPLE_MODEL
         print(NO_SAMPLE, file=sys.stderr, flush=True)
     return ImageTarget(name, folder)
+
+
+def with_docker_options(target: Target, options: Sequence[str]) -> Target:
+    """Return the target with these options of `docker run`; raise `TargetError` where there is no container."""
+    if not options:
+        return target
+    if isinstance(target, ImageTarget):
+        return replace(target, options=tuple(options))
+    raise TargetError(f"--docker-option {options[0]} is for an image; {target.name} is none.")
 
 
 def existing_folder(name: str) -> Path:

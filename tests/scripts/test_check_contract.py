@@ -88,6 +88,24 @@ def test_an_image_without_a_sample_is_given_the_example_and_says_so(image):
 
 
 @pytest.mark.engine
+def test_our_image_keeps_the_contract_when_everything_is_forbidden_that_can_be(image, tmp_path):
+    forbidden = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=12345", "--tmpfs=/tmp")
+    options = [word for option in forbidden for word in ("--docker-option", option)]
+    results = tmp_path / "results.json"
+    clauses = [word for number in ("1.01", "1.28", "1.30", "1.55") for word in ("--clause", number)]
+    checked = check(image, *options, *clauses, f"--json={results}")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert outcomes(results) == dict.fromkeys(("1.01", "1.28", "1.30", "1.55"), "kept")
+
+
+@pytest.mark.engine
+def test_an_option_of_dockers_reaches_every_container(image):
+    checked = check(image, "--clause", "1.01", "--docker-option", "--env=SERVING_USER=nosuch")
+    assert checked.returncode == 1
+    assert "SERVING_USER is 'nosuch'" in words(checked.stdout)
+
+
+@pytest.mark.engine
 def test_an_image_with_a_model_in_it_is_asked_that_models_sample(image):
     tag = "contract-with-model:test"
     dockerfile = f"FROM {image}\nCOPY abalone_predictor /opt/program/model\n"
@@ -222,6 +240,11 @@ def test_our_image_keeps_what_not_every_model_does(image, tmp_path):
         (["/bin/true", "--json", "/no/such/folder.json"], "--json: no such folder: /no/such"),
         ([str(ROOT / "README.md")], "is a file that cannot be run. If it is a program that serves: chmod +x"),
         ([str(MODEL), "--limit", "ping_seconds="], "Expected NAME=NUMBER, found ping_seconds="),
+        (
+            ["/bin/true", "--docker-option=--read-only"],
+            "--docker-option --read-only is for an image; /bin/true is none.",
+        ),
+        (["one", "--docker-option"], "--docker-option needs a value"),
         (["/bin/true", "--model", "nosuch"], "No model folder: looked for models/nosuch and for nosuch."),
         ([str(ROOT / "docs")], "No sample request: looked in"),
         ([str(MODEL), "--limit", "patience=1"], "No such limit: patience. There are: connect_seconds"),
