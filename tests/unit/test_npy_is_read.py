@@ -210,3 +210,9 @@ def test_rows_without_columns_are_refused_however_many_a_header_promises(kind: s
     header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (1000000000000000, 0), }}\n".encode()
     body = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
     assert "rows without columns" in refusal(body).message
+
+
+@pytest.mark.parametrize("shape", ["(-1,)", "(-1, 2)", "(2, -1)", "(-2, -2)"])
+def test_a_negative_length_is_refused_although_numpy_would_fill_it_in(shape: str) -> None:
+    body = npy_with_header(f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}", bytes(32))
+    assert f"its shape is {shape}" in refusal(body).message

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from serving.fast_cells import floats_between_commas
 
 MANY_ROWS = 1000  # from here on pandas is faster, whatever the width: see benchmark/codecs.py
+LARGE = 1 << 20  # characters, from which on rows are not taken apart for nothing
 COMMA, LINE_FEED = b",\n"
 BOOLEANS = ("true", "false")  # pandas knows them in any case
 
@@ -70,6 +71,20 @@ class CsvText(Sequence[Any]):
             return self.width_of_many()
         found = set(map(str.count, self.text.split("\n"), repeat(",")))
         return found.pop() + 1 if len(found) == 1 else None
+
+    def first_misfit(self, width: int | None, label: str | None) -> tuple[int, int] | None:
+        """Return the number of the first row that is not of a model's *width*, and its width, if the text is large."""
+        if len(self.text) <= LARGE or width is None:
+            return None
+        return next(((number, found) for number, found in self.widths() if not takes(width, label, found)), None)
+
+    def widths(self) -> Iterator[tuple[int, int]]:
+        """Yield each row's number and how many cells it has; to take it apart may take 80 times its memory."""
+        start, count = 0, self.text.count
+        for number in range(1, len(self) + 1):
+            end = self.text.find("\n", start)
+            yield number, 1 + (count(",", start, end) if end >= 0 else count(",", start))
+            start = end + 1
 
     @property
     def first_width(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from serving.charsets import text_from
 from serving.csv_text import simple_csv
 from serving.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
 from serving.json_values import parse_json, read_json, read_json_lines, rows_in_json, rows_in_lines
@@ -63,16 +64,6 @@ def decode(body: bytes, media_type: MediaType) -> Rows:
     if not body:
         raise BadRequest("The body is empty.")
     return DECODERS[media_type.name](body, media_type.charset)
-
-
-def text_from(body: bytes, charset: str) -> str:
-    """Return the body as text, without a byte order mark."""
-    try:
-        return body.decode(charset).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"The body is not {charset}: byte {error.start} cannot be decoded.") from None
-    except (LookupError, ValueError):  # an unknown name, or one that no charset can have
-        raise UnsupportedMediaType(f"Unknown charset {charset!r:.50}; send utf-8.") from None
 
 
 def decode_csv(body: bytes, charset: str) -> Rows:
@@ -147,6 +138,10 @@ def array_from(body: bytes) -> NDArray[Any]:
         shape, fortran, dtype = read_header(stream)
         if dtype.hasobject:
             raise ValueError("it holds pickled Python objects, which are never read")
+        if dtype.subdtype:  # as in 4f8: NumPy would count the elements of each place as places
+            raise ValueError(f"each of its places holds an array, {dtype}")
+        if any(length < 0 for length in shape):  # which NumPy would take for "as many as there are"
+            raise ValueError(f"its shape is {shape}")
         array = np.frombuffer(body, dtype, offset=stream.tell())
         return array.reshape(shape, order="F" if fortran else "C")
     except Exception as error:  # NumPy parses the header as Python, and a damaged one raises almost anything

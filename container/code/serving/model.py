@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from serving.answers import call_hook, response_from, streamed_response
-from serving.decoders import DECODERS, decode, decompress, text_from
+from serving.charsets import text_from
+from serving.decoders import DECODERS, decode, decompress
 from serving.encoders import ENCODERS, LINE_TYPES, encode, encode_record
 from serving.errors import BadRequest, ModelFailed, StartError, UnprocessableInput, UnsupportedMediaType
 from serving.hooks import PARAMETERS, Hooks

@@ -93,6 +93,8 @@ class InputSchema:
 
     def cells_in(self, rows: Rows) -> list[Sequence[Any]]:
         """Return every row's cells in the order of the columns, without the label."""
+        if isinstance(rows, CsvText) and (misfit := rows.first_misfit(self.width, self.label)):
+            raise BadRequest(self.misfit(*misfit))
         rows = list(rows)
         cells = cells_in(rows, self.names, self.width, self.label)
         return cells or [self.cells_of(row, number) for number, row in enumerate(rows, 1)]
@@ -107,8 +109,12 @@ class InputSchema:
             return row
         if self.label is not None and len(row) == self.width + 1:
             return row[:-1]
-        also = f" (or {self.width + 1} with {self.label!r} as the last)" if self.label else ""
-        raise BadRequest(f"Row {number} has {len(row)} columns; the model takes {self.width}{also}.")
+        raise BadRequest(self.misfit(number, len(row)))
+
+    def misfit(self, number: int, found: int) -> str:
+        """Return the message for a row of the wrong width."""
+        also = f" (or {self.width + 1} with {self.label!r} as the last)" if self.width and self.label else ""
+        return f"Row {number} has {found} columns; the model takes {self.width}{also}."
 
     def cells_by_name(self, record: Mapping[str, Any], number: int) -> list[Any]:
         """Return the cells of a record such as `{"sex": "M", ...}`."""
