@@ -11,7 +11,7 @@ DEPLOY = . local_test/lib.sh && ensure_packages "$$ROOT/deploy/requirements.txt"
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 .PHONY: help venv serve predict contract endpoint image push package new_stage plan deploy status invoke transform destroy rehearsal \
-  manifest compile bench test test-localmode check format lock clean
+  manifest compile bench reliability test test-localmode check format lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,7 @@ help: ## list the verbs
 	@echo '  NAME=name            the repository in ECR'
 	@echo '  STAGE=name           a file in deploy/stages'
 	@echo '  KIND=kind            instance, serverless, asynchronous, pipeline or batch'
+	@echo '  PROGRAM=name         of reliability/: overload, kills, terms, soak or scrape'
 	@echo '  IMAGE=uri            what `make push` prints'
 	@echo "  OPTIONS='--x y'      passed on to the script; each has a --help"
 
@@ -45,7 +46,7 @@ test: ## run every test that this machine can run, and name those it cannot
 test-localmode: ## serve the image through the local mode of the SageMaker SDK
 	@tests/localmode/run.sh
 
-check: ## lint and type-check everything
+check: ## lint and type-check everything, and ask about known vulnerabilities
 	@tests/check.sh
 
 format: ## format the Python code
@@ -100,6 +101,9 @@ compile: ## make MODEL's model.onnx, proved to answer like the original; TO=fold
 
 bench: ## measure this server beside others, or what one instance of a MODEL that is given holds
 	@benchmark/bench.sh $(if $(findstring command,$(origin MODEL)),tune "$(MODEL)",run) $(OPTIONS)
+
+reliability: ## try what is promised under overload, kills, stops and long load: all of it, or one PROGRAM
+	@reliability/reliability.sh "$(or $(PROGRAM),all)" $(OPTIONS)
 
 lock: ## compile the .in files into locked requirements, with hashes
 	@tests/lock.sh

@@ -7,6 +7,7 @@ before it sends the next request never sees the wait of those that it did not se
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmark.ratios import percentile
@@ -167,15 +168,21 @@ def whole_answer(buffer: bytes) -> int:
     return status if len(body) >= int(rest.split(b"\r\n")[0] or 0) else 0
 
 
-async def load(pool: Pool, rate: float, seconds: float) -> None:
-    """Offer the requests, each at its moment, then wait for the last answers."""
+async def schedule(offer: Callable[[float], None], rate: float, seconds: float) -> None:
+    """Call *offer* for each request at its moment, with that moment."""
     began = time.monotonic()
-    total = round(rate * seconds)
-    while pool.seen.offered < total:
+    offered, total = 0, round(rate * seconds)
+    while offered < total:
         due = min(total, int((time.monotonic() - began) * rate) + 1)
-        for number in range(pool.seen.offered, due):
-            pool.offer(began + number / rate)
-        await asyncio.sleep(max(TICK, began + pool.seen.offered / rate - time.monotonic()))
+        for number in range(offered, due):
+            offer(began + number / rate)
+        offered = due
+        await asyncio.sleep(max(TICK, began + offered / rate - time.monotonic()))
+
+
+async def load(pool: Pool, rate: float, seconds: float) -> None:
+    """Offer the requests, then wait for the last answers."""
+    await schedule(pool.offer, rate, seconds)
     await pool.settle(PATIENCE)
 
 

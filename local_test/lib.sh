@@ -145,6 +145,14 @@ ensure_wrk() {
     "Debian, Ubuntu: sudo apt-get install wrk"
 }
 
+# What scrapes /metrics in reliability/.
+ensure_prometheus() {
+  command -v prometheus >/dev/null 2>&1 && return
+  # In a shell of its own: its EXIT trap must not replace the caller's.
+  (ensure_debian_packages prometheus) || fail "prometheus is not installed, and only root can install it with apt." \
+    "Debian, Ubuntu: sudo apt-get install prometheus"
+}
+
 # usage: require_port PORT SCRIPT
 require_port() {
   [[ "$1" =~ ^[0-9]{1,5}$ ]] || wrong_usage "$2" "--port is a number, not $1"

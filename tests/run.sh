@@ -3,8 +3,8 @@
 #
 # usage: run.sh [PYTEST ARGUMENT...]
 #
-# Makes .venv with the locked packages, and installs nginx, docker-registry and wrk where it may (root, apt). The tests of
-# the image need a Docker engine that answers; `.ci/start_engine` and `.ci/base_image` provide one on Debian.
+# Makes .venv with the locked packages, and installs nginx, docker-registry, wrk and prometheus where it may (root, apt).
+# The tests of the image need a Docker engine that answers; `.ci/start_engine` and `.ci/base_image` provide one on Debian.
 # REQUIRE_ALL=1 turns a test that would be skipped into a failure.
 #
 # examples:
@@ -24,6 +24,7 @@ main() {
   (ensure_nginx) || say "- going on without nginx: the tests that need it are skipped"
   (ensure_registry) || say "- going on without docker-registry: the tests that need it are skipped"
   (ensure_wrk) || say "- going on without wrk: the test that needs it is skipped"
+  (ensure_prometheus) || say "- going on without prometheus: the test that needs it is skipped"
   cd -- "${ROOT}"
   PATH="${VENV}/bin:${PATH}" exec "${VENV}/bin/python" -m pytest "$@"
 }
