@@ -11,13 +11,16 @@ from fakes import FakeClock
 from server import until
 from serving.admission import Admission
 from serving.batch_limit import BatchLimit
+from serving.body_room import BodyRoom, room_for_bodies
 from serving.connections import has_gone
 from serving.errors import CallerGone, NotReady, Overloaded, RequestError
+from serving.hot_path import HotPath
 from serving.inference import InferenceRequest, InferenceResponse, Timing
 from serving.native_thread import NativeThread
 from serving.outcome import Outcome
 from serving.refusals import refusal_of
 from serving.request_queue import RequestQueue
+from serving.settings import MEGABYTE
 
 PATIENCE = 20  # seconds for what is expected to come
 LONG = 10_000.0  # seconds that a request has
@@ -51,31 +54,31 @@ def admitted(admission, seconds_left=LONG):
 # -- the estimate
 
 
-def test_as_many_may_wait_as_are_answered_within_a_second(clock):
-    assert admitted(experienced(clock, 0.1)) == 11  # ten wait a second before this one
+def test_as_many_may_wait_as_are_answered_within_three_quarters_of_a_second(clock):
+    assert admitted(experienced(clock, 0.074)) == 11  # ten wait so long before this one
 
 
-def test_who_asks_a_slow_model_may_wait_for_eight_calls_of_it(clock):
-    assert admitted(experienced(clock, 5.0)) == 9
+def test_who_asks_a_slow_model_may_wait_for_six_calls_of_it(clock):
+    assert admitted(experienced(clock, 5.0)) == 7
 
 
 def test_a_batch_is_one_call(clock):
     admission = experienced(clock, 0.5, most=64)
     for size in (2, 4, 8, 16, 32, 64):
         admission.limit.learn(size, 0.5, failed=False)
-    assert admitted(admission) == 8 * 64 + 1
+    assert admitted(admission) == 6 * 64 + 1
 
 
 def test_a_burst_is_not_held_against_batches_that_were_small_so_far(clock):
-    """The limit doubles as long as that costs hardly anything: the eighth call is for 256 requests."""
-    assert admitted(experienced(clock, 0.2, most=256)) == 2 + 4 + 8 + 16 + 32 + 64 + 128 + 256 + 1
+    """The limit doubles as long as that costs hardly anything: the sixth call is for 64 requests."""
+    assert admitted(experienced(clock, 0.2, most=256)) == 2 + 4 + 8 + 16 + 32 + 64 + 1
 
 
 def test_a_limit_that_had_to_sink_is_not_expected_to_double(clock):
     admission = experienced(clock, 0.2, most=256)
     admission.limit.learn(8, 30.0, failed=False)
     admission.limit.learn(8, 300.0, failed=False)
-    assert admitted(admission) == 8 * 4 + 1
+    assert admitted(admission) == 6 * 4 + 1
 
 
 def test_nobody_waits_longer_than_there_is_time_for_the_answer(clock):
@@ -115,7 +118,7 @@ def test_a_call_that_takes_longer_than_usual_is_expected_to_take_as_long_again(c
 
 def test_the_estimate_follows_the_model(clock):
     slower = experienced(clock, *[0.01] * 20, *[0.5] * 20)
-    assert admitted(slower) == 9  # eight calls of half a second
+    assert admitted(slower) == 7  # six calls of half a second
 
 
 def test_a_refusal_says_why_and_when_to_come_again(clock):
@@ -125,13 +128,104 @@ def test_a_refusal_says_why_and_when_to_come_again(clock):
     assert "lower rate" in refused.value.message
     refusal = refusal_of(refused.value, "id")
     assert refusal.status == 503
-    assert refusal.headers == {"Retry-After": "17"}  # seconds, until eight calls are left
+    assert refusal.headers == {"Retry-After": "19"}  # seconds, until six calls are left
     assert b'"code": "overloaded"' in refusal.body
 
 
 def test_only_what_will_pass_says_when_to_come_again():
     assert refusal_of(NotReady("soon"), "id").headers == {"Retry-After": "1"}
     assert refusal_of(RequestError("failed"), "id").headers == {}
+
+
+# -- bodies
+
+
+def test_a_worker_holds_no_more_bodies_than_there_is_room_for():
+    room = BodyRoom(100 * MEGABYTE)
+    room.take(60 * MEGABYTE)
+    room.take(40 * MEGABYTE)
+    with pytest.raises(Overloaded) as refused:
+        room.take(MEGABYTE // 2)
+    assert "holds 100 MB of requests" in refused.value.message
+    assert "no room for 0.5 MB more" in refused.value.message
+    assert refused.value.retry_after == 1
+    room.give_back(60 * MEGABYTE)
+    room.take(MEGABYTE // 2)
+
+
+def test_a_body_that_is_the_only_one_always_has_room():
+    room = BodyRoom(MEGABYTE)
+    room.take(1000 * MEGABYTE)
+    room.give_back(1000 * MEGABYTE)
+    room.take(1000 * MEGABYTE)
+
+
+@pytest.mark.parametrize(
+    ("memory", "workers", "most"), [(None, 1, None), (8 << 30, 2, 512 << 20), (1 << 30, 1, 128 << 20), (1, 9, 64 << 20)]
+)
+def test_the_workers_share_an_eighth_of_the_memory_for_bodies(memory, workers, most):
+    room = room_for_bodies(memory, workers)
+    room.take(most or 1 << 50)
+    if most is not None:
+        with pytest.raises(Overloaded):
+            room.take(1)
+
+
+class Pieces:
+    """A connection that delivers what it was made with, and notes what was sent."""
+
+    def __init__(self, *pieces):
+        self.pieces, self.sent = list(pieces), b""
+
+    def fileno(self):
+        return -1
+
+    def recv(self, size):
+        piece = self.pieces.pop(0) if self.pieces else b""
+        if piece[size:]:
+            self.pieces.insert(0, piece[size:])
+        return piece[:size]
+
+    def send(self, data):
+        self.sent += data
+        return len(data)
+
+
+class Echo:
+    """A service that answers with what it is sent, and notes how much that is."""
+
+    def __init__(self):
+        self.bodies = []
+
+    def answer(self, request):
+        self.bodies.append(request.body)
+        return InferenceResponse(request.body, "text/csv")
+
+
+def test_a_body_without_room_is_read_away_refused_and_the_connection_goes_on():
+    room, service = BodyRoom(10), Echo()
+    head = b"POST /invocations HTTP/1.1\r\nHost: model\r\nContent-Length: %d\r\n\r\n"
+    room.take(5)  # of another connection
+    connection = Pieces(head % 9, b"too ", b"large" + head % 5 + b"fits.")
+    assert HotPath(service, None, room).serve(connection, lambda: True) == b""
+    refusal, answer = connection.sent.split(b"HTTP/1.1 ")[1:]
+    assert refusal.startswith(b"503 ")
+    assert b"Retry-After: 1\r\n" in refusal
+    assert b'"code": "overloaded"' in refusal
+    assert answer.endswith(b"\r\n\r\nfits.")
+    assert service.bodies == [b"fits."]
+    room.take(5)  # what was held for the two was given back
+    with pytest.raises(Overloaded):
+        room.take(1)
+
+
+def test_a_caller_who_goes_in_the_middle_of_a_body_gives_its_room_back():
+    room = BodyRoom(10)
+    head = b"POST /invocations HTTP/1.1\r\nHost: model\r\nContent-Length: 10\r\n\r\n"
+    assert HotPath(Echo(), None, room).serve(Pieces(head, b"half."), lambda: True) == b""
+    room.take(10)
+    with pytest.raises(Overloaded):
+        room.take(1)
 
 
 # -- callers who have gone
@@ -220,7 +314,7 @@ def test_a_queue_that_is_full_refuses_and_takes_more_once_it_has_moved_on(gate, 
     gevent.sleep(0)
     refused = [greenlet for greenlet in waiting if greenlet.ready()]
     assert all(isinstance(greenlet.exception, Overloaded) for greenlet in refused)
-    assert len(refused) == 20 - 9
+    assert len(refused) == 20 - 7
     gate.open.set()
     gevent.joinall(waiting, PATIENCE)
     assert ask(queue, b"again").get(timeout=PATIENCE).body == b"again"

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from serving.batch_limit import BatchLimit
 from serving.errors import Overloaded
 
-SHORT_WAIT = 1.0  # seconds that a request may wait for any model
-CALLS = 8  # or so many calls of the model: who asks a slow one is patient
+SHORT_WAIT = 0.75  # seconds that a request may wait for any model
+CALLS = 6  # or so many calls of the model: who asks a slow one is patient
 WEIGHT = 0.2  # of the last call in the estimate of the next
 
 Clock = Callable[[], float]

@@ -15,31 +15,17 @@ from itertools import chain
 from typing import Any, Protocol
 
 from serving.access import log_access, log_stream_access
-from serving.connections import has_gone
+from serving.body_room import BodyRoom
+from serving.connections import AT_ONCE, Connection, has_gone, send_whole, with_body, with_head, without_body
+from serving.counts import request_begins
+from serving.errors import Overloaded, RequestError
 from serving.inference import InferenceRequest, InferenceResponse, Timing
-from serving.plain_requests import END_OF_HEAD, PlainHead, read_plain_head
+from serving.plain_requests import PlainHead, read_plain_head
 from serving.refusals import JSON, refusal_of
 
-AT_ONCE = 1 << 16  # bytes that are read at once
-MAX_HEAD = 1 << 18  # bytes; nginx lets less through
+PATH = "/invocations"
 REASONS = {status.value: status.phrase.upper() for status in HTTPStatus}  # as Werkzeug spells them
 CHUNKED = "Transfer-Encoding: chunked\r\nX-Accel-Buffering: no\r\n"  # nginx sends each part on when it is there
-
-
-class Connection(Protocol):
-    """A connected socket."""
-
-    def fileno(self) -> int:
-        """Return the descriptor, -1 when it is closed."""
-
-    def send(self, data: bytes) -> int:
-        """Send the beginning of *data*; return how many bytes that was."""
-
-    def recv(self, size: int) -> bytes:
-        """Return up to *size* bytes, none at the end."""
-
-    def sendall(self, data: bytes) -> None:
-        """Send everything."""
 
 
 class Service(Protocol):
@@ -52,10 +38,11 @@ class Service(Protocol):
 class HotPath:
     """Answers the plain requests of a connection, one after the other."""
 
-    def __init__(self, service: Service, max_body_bytes: int | None):
-        """Leave bodies of more than *max_body_bytes* to Flask, which refuses them."""
+    def __init__(self, service: Service, max_body_bytes: int | None, room: BodyRoom | None = None):
+        """Leave bodies of more than *max_body_bytes* to Flask, which refuses them; hold as many as *room* has."""
         self._service = service
         self._max_body_bytes = max_body_bytes
+        self._room = room or BodyRoom(None)
 
     def serve(self, connection: Connection, is_open: Callable[[], bool]) -> bytes:
         """
@@ -74,11 +61,24 @@ class HotPath:
             if head is None:
                 return data
             exchange = Exchange(connection, head, time.monotonic(), is_open)
-            body, data = with_body(connection, data[end:], head.length)
-            if len(body) < head.length or not exchange.answer(self._service, body):
+            goes_on, data = self._exchange(connection, exchange, data[end:], head.length)
+            if not goes_on:
                 return b""
-            del body, exchange  # or they would be kept until the next request comes
+            del exchange  # or it would be kept until the next request comes
         return b""
+
+    def _exchange(self, connection: Connection, exchange: "Exchange", data: bytes, length: int) -> tuple[bool, bytes]:
+        """Answer a request of which *data* was read; return whether to go on, and what follows it."""
+        try:
+            self._room.take(length)
+        except Overloaded as error:
+            data = without_body(connection, data, length)
+            return exchange.refuse(error), data
+        try:
+            body, data = with_body(connection, data, length)
+            return len(body) == length and exchange.answer(self._service, body), data
+        finally:
+            self._room.give_back(length)
 
 
 class Exchange:
@@ -91,12 +91,21 @@ class Exchange:
 
     def answer(self, service: Service, body: bytes) -> bool:
         """Answer the request with *body*; return whether the connection can take another one."""
+        request_begins(PATH)
         try:
             answer = service.answer(self._request(body))
         except Exception as error:  # whatever it is, the caller gets an answer
-            refusal = refusal_of(error, self._request_id)
-            return self._send(refusal.status, InferenceResponse(refusal.body, JSON, refusal.headers))
+            return self._refuse(error)
         return self._send(HTTPStatus.OK.value, answer) if answer.rest is None else self._stream(answer)
+
+    def refuse(self, error: RequestError) -> bool:
+        """Answer a request that the model's side never hears of; return whether the connection can take another."""
+        request_begins(PATH)
+        return self._refuse(error)
+
+    def _refuse(self, error: Exception) -> bool:
+        refusal = refusal_of(error, self._request_id)
+        return self._send(refusal.status, InferenceResponse(refusal.body, JSON, refusal.headers), refusal.code)
 
     def _request(self, body: bytes) -> InferenceRequest:
         headers = self._head.headers
@@ -111,7 +120,7 @@ class Exchange:
             has_gone=partial(has_gone, self._connection),
         )
 
-    def _send(self, status: int, answer: InferenceResponse) -> bool:
+    def _send(self, status: int, answer: InferenceResponse, code: str | None = None) -> bool:
         stays_open = self._is_open()
         framing = (
             f"Content-Length: {len(answer.body)}\r\n"
@@ -121,7 +130,7 @@ class Exchange:
         try:
             send_whole(self._connection, self._head_of(status, answer, framing) + answer.body)
         finally:
-            log_access(self._line(status, len(answer.body)), self._began)
+            log_access(self._line(status, len(answer.body), code), self._began, self._timing)
         return stays_open
 
     def _stream(self, answer: InferenceResponse) -> bool:
@@ -134,7 +143,7 @@ class Exchange:
             self._connection.sendall(b"0\r\n\r\n")
             whole = True
         finally:
-            log_stream_access(rest, self._line(status, None), self._began)
+            log_stream_access(rest, self._line(status, None), self._began, self._timing)
         return whole and self._is_open()
 
     def _head_of(self, status: int, answer: InferenceResponse, framing: str) -> bytes:
@@ -144,39 +153,13 @@ class Exchange:
             f"X-Request-Id: {self._request_id}\r\n{more}{framing}\r\n"
         ).encode("latin-1")
 
-    def _line(self, status: int, response_bytes: int | None) -> dict[str, Any]:
-        return {
+    def _line(self, status: int, response_bytes: int | None, code: str | None = None) -> dict[str, Any]:
+        line = {
             "request_id": self._request_id,
             "method": "POST",
-            "path": "/invocations",
+            "path": PATH,
             "status": status,
             "request_bytes": self._head.length,
             "response_bytes": response_bytes,
         }
-
-
-def send_whole(connection: Connection, data: bytes) -> None:
-    """Send *data*: in one go, as nearly always, for that is cheaper than asking for all of it to be sent."""
-    sent = connection.send(data)
-    if sent < len(data):
-        connection.sendall(data[sent:])
-
-
-def with_head(connection: Connection, data: bytes) -> tuple[bytes, int]:
-    """Return *data* and what follows it until the request's head is whole, and where the head ends, 0 if nowhere."""
-    while (found := data.find(END_OF_HEAD)) < 0:
-        if len(data) > MAX_HEAD or not (more := connection.recv(AT_ONCE)):
-            return data, 0
-        data += more
-    return data, found + len(END_OF_HEAD)
-
-
-def with_body(connection: Connection, data: bytes, length: int) -> tuple[bytes, bytes]:
-    """Return a body of *length* bytes that begins with *data*, shorter if the caller has gone, and what follows it."""
-    if len(data) >= length:
-        return data[:length], data[length:]
-    parts, missing = [data], length - len(data)
-    while missing and (part := connection.recv(min(missing, 16 * AT_ONCE))):
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts), b""
+        return {**line, "code": code} if code else line
