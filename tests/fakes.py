@@ -53,6 +53,9 @@ class FakeVerdict:
     def unhealthy(self, reason: str) -> None:
         self.journal.append(f"503 {reason}")
 
+    def drain(self, reason: str) -> None:
+        self.journal.append(f"503 {reason}")
+
 
 def answer_ok(request: InferenceRequest) -> InferenceResponse:
     return InferenceResponse(b"ok", "text/plain")

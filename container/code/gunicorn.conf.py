@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from serving import logs, status
 from serving.cgroups import available_cpus, available_memory
+from serving.counts import OURS
+from serving.metric_cells import PID, WORKER_STARTS
 from serving.nginx import shared_socket, worker_socket, write_configuration
 from serving.plan import make_plan
 from serving.settings import Settings
@@ -58,19 +60,31 @@ def on_reload(server: "Arbiter") -> None:
 
 def pre_fork(server: "Arbiter", worker: "CooperativeWorker") -> None:
     """Give the worker a slot, and with it a socket, that no living worker has."""
+    worker.be_born()
     taken = {other.slot for other in server.WORKERS.values()}
     worker.slot = next((slot for slot in range(server.num_workers) if slot not in taken), None)
 
 
+def post_fork(server: "Arbiter", worker: "CooperativeWorker") -> None:
+    """Let go of what belongs to the other workers."""
+    del worker
+    for other in server.WORKERS.values():
+        other.stack_file.close()
+
+
 def post_worker_init(worker: "CooperativeWorker") -> None:
     """Make the worker's model ready, then say so."""
+    OURS.become(worker.wsgi.extensions["metric_table"].slot_of_worker(worker.slot))
+    OURS.forget_gauges()
     worker.start_service()
     if worker.slot is not None:
         worker.open_socket(worker_socket(run_dir, worker.slot))
+    OURS.add(WORKER_STARTS)
+    OURS.set(PID, os.getpid())
     status.announce(settings.status_fd, status.WORKER_READY, os.getpid())
 
 
 def child_exit(server: "Arbiter", worker: "CooperativeWorker") -> None:
-    """Say that a worker is no more."""
-    del server
-    status.announce(settings.status_fd, status.WORKER_GONE, worker.pid)
+    """Say that a worker is no more, and what it died of."""
+    server.app.wsgi().extensions["metric_table"].slot_of_worker(worker.slot).forget_gauges()
+    status.announce(settings.status_fd, status.WORKER_GONE, worker.pid, worker.death)

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
 from typing import Any, Protocol
@@ -13,15 +13,19 @@ from werkzeug.exceptions import HTTPException
 
 from serving.access import log_access, log_stream_access
 from serving.connections import has_gone
+from serving.counts import request_begins
 from serving.errors import NotReady, PayloadTooLarge, error_body
 from serving.inference import InferenceRequest, InferenceResponse, Timing
 from serving.refusals import JSON, refusal_of
 
 REFUSALS = {
-    404: "There is nothing at this path; there are /ping, /invocations and /execution-parameters.",
-    405: "This method is not for this path; /invocations takes POST, /ping GET and POST, /execution-parameters GET.",
+    404: "There is nothing at this path; there are /ping, /invocations, /execution-parameters and /metrics.",
+    405: "This method is not for this path; /invocations takes POST, /ping GET and POST, /execution-parameters and "
+    "/metrics GET.",
 }
 UNBUFFERED = {"X-Accel-Buffering": "no"}  # for nginx: each part goes out when it is there
+
+Metrics = Callable[[], tuple[bytes, str]]
 
 
 class Service(Protocol):
@@ -39,8 +43,8 @@ class Service(Protocol):
         """Return what a batch transform job should know."""
 
 
-def create_app(service: Service, max_body_bytes: int | None) -> Flask:
-    """Return the application with its routes."""
+def create_app(service: Service, max_body_bytes: int | None, metrics: Metrics = lambda: (b"", "text/plain")) -> Flask:
+    """Return the application with its routes; *metrics* returns the text of `/metrics` and its type."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.extensions["model_service"] = service
@@ -61,6 +65,15 @@ def create_app(service: Service, max_body_bytes: int | None) -> Flask:
     def execution_parameters() -> Response:
         """Tell a batch transform job how many requests to send at once, and how large ones."""
         return Response(json.dumps(service.execution_parameters), content_type=JSON)
+
+    @app.route("/metrics", methods=["GET"], provide_automatic_options=False)
+    def exposition() -> Response:
+        """Tell what was counted, in all workers."""
+        text, content_type = metrics()
+        return Response(text, content_type=content_type)
+
+    for rule in app.url_map.iter_rules("exposition"):
+        rule.methods = {"GET"}  # Flask adds HEAD
 
     app.before_request(begin)
     app.after_request(finish)
@@ -98,6 +111,8 @@ def begin() -> None:
     g.began = time.monotonic()
     g.stream = None
     g.timing = Timing()
+    g.code = None
+    request_begins(request.path)
 
 
 def finish(response: Response) -> Response:
@@ -111,17 +126,19 @@ def finish(response: Response) -> Response:
             "status": response.status_code,
             "request_bytes": request.content_length,
             "response_bytes": response.content_length,
+            **({"code": g.code} if g.code else {}),
         }
         if g.stream is None:
-            log_access(line, g.began)
+            log_access(line, g.began, g.timing)
         else:
-            response.call_on_close(partial(log_stream_access, g.stream, line, g.began))
+            response.call_on_close(partial(log_stream_access, g.stream, line, g.began, g.timing))
     return response
 
 
 def refuse(error: Exception) -> Response:
     """Answer an error with its own status, and one that is none of ours with 500."""
     refusal = refusal_of(error, g.request_id)
+    g.code = refusal.code
     return Response(refusal.body, status=refusal.status, headers=dict(refusal.headers), content_type=JSON)
 
 
@@ -137,4 +154,5 @@ def refuse_http(error: HTTPException) -> Response:
 
 def error_response(status: int, code: str, message: str) -> Response:
     """Return an error in JSON."""
+    g.code = code
     return Response(error_body(code, message, g.request_id), status=status, content_type=JSON)

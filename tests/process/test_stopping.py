@@ -126,7 +126,7 @@ def test_a_request_whose_worker_is_killed_is_answered_by_another(serve, tmp_path
 def test_a_request_that_kills_every_worker_it_meets_gets_an_answer_and_the_server_goes_on(serve):
     server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="2")
     answer = server.tell(kill=True)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "input_kills_the_model")
     assert until(lambda: server.tell().status_code == 200, "an answer")
 
 

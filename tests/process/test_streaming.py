@@ -96,7 +96,8 @@ def test_a_failure_after_the_first_part_breaks_the_body_and_not_the_worker(serve
     failure = until(lambda: server.logged("stream broken"), "the failure in the log")
     assert failure["message"] == "stream broken: transform_fn failed (RuntimeError); the log has the details."
     assert failure["request_id"] == answer.headers["X-Request-Id"]
-    assert "out of words" in failure["traceback"]
+    assert "raise RuntimeError(reason)" in failure["traceback"]
+    assert "out of words" not in failure["traceback"]  # it may be an input's
     assert (line_of(server, answer)["ended"], line_of(server, answer)["response_bytes"]) == ("broken", len("first"))
     assert server.tell().status_code == 200
     assert server.worker_pids() == pids
@@ -195,7 +196,7 @@ def test_a_header_that_cannot_be_sent_is_a_fault_of_the_model(server):
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "model_failed")
     assert "X-Evil" not in answer.headers
     failure = until(lambda: server.logged("The response header 'X-Colour' holds what cannot be sent"), "the log line")
-    assert "X-Evil" in failure["traceback"]
+    assert "X-Evil" not in failure["traceback"]  # the hook may have it from an input
 
 
 def test_a_header_after_the_first_part_comes_too_late(server):

@@ -97,7 +97,7 @@ def test_serving_does_not_even_load_the_web_framework() -> None:
 
 def test_the_process_that_supervises_loads_no_library_of_the_workers() -> None:
     """PID 1 stays small, and starts no thread that would make its forks unsafe."""
-    assert not {"numpy", "pandas", "gevent", "gunicorn", "flask"} & loaded_by("serving.launch")
+    assert not {"numpy", "pandas", "gevent", "gunicorn", "flask", "prometheus_client"} & loaded_by("serving.launch")
 
 
 @every_file
@@ -105,8 +105,9 @@ def test_nothing_imports_the_composition_root(path: Path) -> None:
     assert "wsgi" not in packages_of(path)
 
 
-def test_only_the_worker_and_gunicorns_configuration_know_gunicorn() -> None:
-    assert {path.name for path in FILES if "gunicorn" in packages_of(path)} == {"worker.py", "gunicorn.conf.py"}
+def test_only_the_arbiter_the_worker_and_gunicorns_configuration_know_gunicorn() -> None:
+    knowing = {path.name for path in FILES if "gunicorn" in packages_of(path)}
+    assert knowing == {"arbiter.py", "worker.py", "gunicorn.conf.py"}
 
 
 @every_file

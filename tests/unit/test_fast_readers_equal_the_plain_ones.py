@@ -8,35 +8,20 @@ import itertools
 import json
 import pickle
 import random
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from builders import MATRIX, TABLE, TEXT
-from plain_codecs import plain_input, plain_rows
+from builders import MATRIX, TABLE
+from plain_codecs import SCHEMAS, assert_read_alike
 from serving.csv_text import MANY_ROWS, CsvText
 from serving.decoders import decode
-from serving.errors import BadRequest, RequestError
+from serving.errors import BadRequest
 from serving.fast_cells import floats_in
 from serving.json_values import read_json
 from serving.media_types import CSV, JSON, JSON_LINES, parse_content_type
-from serving.schema import Column, InputSchema
+from serving.schema import InputSchema
 
-SCHEMAS = {
-    "table": TABLE,
-    "numbers": InputSchema("table", (Column("a", numeric=True), Column("b", numeric=True)), 2, "y"),
-    "texts": InputSchema("table", (Column("a", numeric=False), Column("b", numeric=False)), 2),
-    "guessed": InputSchema("table", (Column("a", None), Column("b", None)), 2, "y"),
-    "one column": InputSchema("table", (Column("a", numeric=True),), 1),
-    "features": InputSchema("table", (Column("features", numeric=True),), 1),
-    "matrix": MATRIX,
-    "labelled": InputSchema("matrix", width=2, label="y"),
-    "any width": InputSchema("matrix"),
-    "narrow": InputSchema("matrix", width=1),
-    "text": TEXT,
-}
 every_schema = pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 
 
@@ -60,32 +45,6 @@ ODD_JSON = [
     *words(r'"" "a" "1" "1_0" "nan" "-0" "1,2" "[1" "2]" "\ud83d" "\u0000" "1234567890123456789012" "\"3\""'),
     *('{"a": 1}', '" 2 "', '"İ\u2028"', "9" * 400, "9" * 5000),
 ]
-
-
-def bits(data: Any) -> Any:
-    """Return what two inputs have alike when a model cannot tell them apart."""
-    if isinstance(data, pd.DataFrame):
-        columns = [(str(data[name].dtype), bits(data[name].to_numpy())) for name in data]
-        layout = (data._mgr.nblocks, data.to_numpy().flags.writeable, data.columns.dtype, repr(data.index))
-        return list(data.columns), columns, layout
-    if isinstance(data, np.ndarray) and data.dtype == np.float64:
-        return data.shape, data.flags.c_contiguous, data.flags.writeable, data.tobytes()
-    return [None if pd.isna(cell) else (type(cell), cell) for cell in data]
-
-
-def outcome(read: Any) -> Any:
-    try:
-        return bits(read())
-    except RequestError as error:
-        return type(error), error.message
-
-
-def assert_read_alike(body: bytes, content_type: str, schema: InputSchema) -> None:
-    media_type = parse_content_type(content_type)
-    plain = outcome(lambda: plain_input(plain_rows(body, content_type), schema))
-    assert outcome(lambda: schema.assemble(decode(body, media_type))) == plain, body[:300]
-    # as in a batch: the rows of several requests in one list
-    assert outcome(lambda: schema.assemble(list(decode(body, media_type)))) == plain, body[:300]
 
 
 def number_text(chance: random.Random) -> str:

@@ -351,11 +351,12 @@ def test_execution_parameters_take_no_other_method(method: str) -> None:
     response = client(Service()).open("/execution-parameters", method=method)
     assert response.status_code == 405
     assert error_in(response)["message"] == (
-        "This method is not for this path; /invocations takes POST, /ping GET and POST, /execution-parameters GET."
+        "This method is not for this path; /invocations takes POST, /ping GET and POST, /execution-parameters and "
+        "/metrics GET."
     )
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}
 
 
 def test_an_unknown_path_is_told_which_ones_there_are() -> None:
     message = error_in(client(Service()).get("/nowhere"))["message"]
-    assert message == "There is nothing at this path; there are /ping, /invocations and /execution-parameters."
+    assert message == "There is nothing at this path; there are /ping, /invocations, /execution-parameters and /metrics."

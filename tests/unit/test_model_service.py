@@ -22,14 +22,24 @@ from builders import folder as build_folder
 from fakes import FakeLoader, FakeModel
 from server import until
 from serving import status
-from serving.errors import BadRequest, DeadlineExceeded, NotAcceptable, NotReady, RequestError, StartError
+from serving.errors import (
+    BadRequest,
+    DeadlineExceeded,
+    InputKillsTheModel,
+    NotAcceptable,
+    NotReady,
+    RequestError,
+    StartError,
+)
 from serving.hooks import Hooks
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.model import Model
 from serving.plan import Plan
 from serving.processes import child_environment, gunicorn_command, start
+from serving.quarantine import Quarantine, digest_of
 from serving.service import ANSWER_MARGIN, ModelService
 from serving.settings import Settings
+from serving.worker_table import WorkerTable
 
 # Newer Pythons warn of a fork while native threads live. That is the canary's business.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -467,6 +477,27 @@ def test_a_late_answer_that_is_whole_needs_no_closing(folder: Path, gate: thread
     assert service.answer(InferenceRequest(b"[[2]]", "application/json")).body == b"ok"
 
 
+# -- inputs that kill workers
+
+
+def test_a_call_of_the_model_is_noted_and_what_is_condemned_never_reaches_it(folder: Path) -> None:
+    table, seen = WorkerTable(1, 300), []
+
+    def transform(request: InferenceRequest) -> InferenceResponse:
+        seen.append(table.row(0).digests)
+        return InferenceResponse(b"ok", "text/plain")
+
+    service = service_for(folder, FakeLoader(lambda: FakeModel(transform)))
+    service.prepare()
+    service.start(Quarantine(table, 0))
+    service.answer(REQUEST)
+    assert seen[-1] == [digest_of(REQUEST)]
+    table.suspects.add([digest_of(REQUEST)], on_trial=True)
+    with pytest.raises(InputKillsTheModel):
+        service.answer(REQUEST)
+    assert table.row(0).answered == 1
+
+
 # -- in a real worker
 
 
@@ -486,7 +517,7 @@ def worker_ready() -> Iterator[Callable[[Path, float], bool]]:
         while status.WORKER_READY not in heard and (left := deadline - time.monotonic()) > 0:
             if not select.select([reader], [], [], left)[0]:
                 break
-            heard += [event for event, _ in status.events_in(os.read(reader, 65536))]
+            heard += [event for event, *_ in status.events_in(os.read(reader, 65536))]
         return status.WORKER_READY in heard
 
     yield ask

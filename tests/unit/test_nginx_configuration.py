@@ -25,6 +25,7 @@ from serving.processes import nginx_command
 from serving.response_headers import MAX_TOTAL
 from serving.service import ANSWER_MARGIN
 from serving.settings import MEGABYTE, Settings
+from serving.suspects import FULL_WEIGHT
 
 SOMEBODY = 12345  # a user that no machine has, as SageMaker may run the container
 ENVIRONMENTS = {
@@ -72,17 +73,6 @@ def gunicorn_settings(environ: dict[str, str]) -> dict[str, Any]:
     return json.loads(ran.stdout)
 
 
-@contextlib.contextmanager
-def acting_as(user: int) -> Iterator[None]:
-    """Be another user for a while; only root can, and only as long as it remembers that it is root."""
-    before = os.geteuid()
-    os.seteuid(user)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
-
-
 @pytest.fixture
 def run_dir_of() -> Iterator[Callable[..., Path]]:
     """Make run folders that belong to a user; pytest's own cannot be entered by others."""
@@ -98,8 +88,9 @@ def run_dir_of() -> Iterator[Callable[..., Path]]:
 
 def nginx_on(configuration: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
     """Return what `nginx -t` says of the configuration, tested as that user."""
-    command = [*nginx_command(configuration), "-t"]
-    options = {} if user in (None, os.geteuid()) else {"user": user, "group": user, "extra_groups": []}
+    user = os.geteuid() if user is None else user
+    command = [*nginx_command(configuration, as_root=user == 0), "-t"]
+    options = {} if user == os.geteuid() else {"user": user, "group": user, "extra_groups": []}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **options)
 
 
@@ -133,8 +124,7 @@ def test_nginx_accepts_its_configuration(
     user = user if os.geteuid() == 0 else os.geteuid()
     run_dir = run_dir_of(user)
     template = Path(shutil.copy(door.TEMPLATE, run_dir))  # the checkout may be root's alone
-    with acting_as(user):
-        configuration = door.render(settings_from(environ), workers, run_dir, template)
+    configuration = door.render(settings_from(environ), workers, run_dir, template)
     (run_dir / "nginx.conf").write_text(configuration)
     tested = nginx_on(run_dir / "nginx.conf", user)
     assert tested.returncode == 0, tested.stderr
@@ -156,7 +146,7 @@ def test_everything_that_nginx_writes_is_in_the_run_folder(tmp_path: Path) -> No
     assert len(written) == len(WRITTEN)
     assert all(path.strip("\"'").startswith(f"{tmp_path}/") for path in written)
     assert directives(configuration, "error_log") == ["stderr warn"]
-    assert directives(configuration, "access_log") == ["off"]
+    assert directives(configuration, "access_log") == [f'"{tmp_path}/door.log" door if=$answered_here', "off", "off"]
 
 
 @pytest.mark.parametrize(("megabytes", "expected"), [("0", 0), ("6", None), ("100", None)])
@@ -206,17 +196,27 @@ def test_nginx_knows_each_workers_socket_and_the_one_that_gunicorn_holds(workers
     bound_by_gunicorn = gunicorn_settings(
         {"SERVING_RUN_DIR": str(tmp_path), "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers)}
     )
-    *own, shared = directives(configuration, "server")
+    *own, shared = [server for server in directives(configuration, "server") if "unix:" in server]
     assert own == [f'"unix:{door.worker_socket(tmp_path, slot)}" max_fails=0' for slot in range(workers)]
     assert shared == f'"{bound_by_gunicorn["bind"]}" max_fails=0'
     assert bound_by_gunicorn["workers"] == workers
 
 
-def test_a_request_has_two_tries_and_no_more(tmp_path: Path) -> None:
-    """One at the least busy worker, and one at any: an input that kills its worker kills two, whatever their number."""
-    configuration = door.render(settings_from({}), 5, tmp_path)
+@pytest.mark.parametrize(("seconds", "tries"), [("300", door.TRIES), ("0", 2)], ids=["quarantine", "no quarantine"])
+def test_a_request_has_so_many_tries_and_no_more_whatever_the_number_of_workers(
+    seconds: str, tries: int, tmp_path: Path
+) -> None:
+    """Without a quarantine an input that kills its workers kills two, each time that it is sent."""
+    configuration = door.render(settings_from({"SERVING_QUARANTINE": seconds}), 5, tmp_path)
     assert directives(configuration, "proxy_next_upstream") == ["off"]
-    assert directives(configuration, "proxy_pass") == ["http://least_busy_worker", "http://any_worker"]
+    assert directives(configuration, "proxy_pass") == ["http://least_busy_worker"] + ["http://any_worker"] * (tries - 1)
+    error_pages = [words.split()[-1] for words in directives(configuration, "error_page") if words.startswith("502")]
+    assert error_pages == [*(f"@try_{number}" for number in range(2, tries + 1)), "/_error/unavailable"]
+
+
+def test_nginx_has_more_tries_than_an_input_has_deaths() -> None:
+    assert FULL_WEIGHT < door.TRIES
+    assert door.TRIES < 10  # internal redirects that nginx takes for a cycle
 
 
 # -- what nginx itself answers
@@ -246,12 +246,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
     run_dir = tmp_path_factory.mktemp("run")
     port = free_port()
     settings = settings_from({"SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1"})
+    command = nginx_command(door.write_configuration(settings, 2, run_dir), as_root=os.geteuid() == 0)
     (run_dir / "unhealthy.json").write_text(
         '{"error": {"code": "not_ready", "message": "loading", "request_id": null}}'
     )
     with (
         (run_dir / "log").open("wb") as log,
-        subprocess.Popen(nginx_command(door.write_configuration(settings, 2, run_dir)), stderr=log) as nginx,
+        subprocess.Popen(command, stderr=log) as nginx,
     ):
         url = f"http://127.0.0.1:{port}"
 

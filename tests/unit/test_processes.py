@@ -39,9 +39,15 @@ RUN_DIR = Path("/tmp/run")
 
 
 def test_commands_are_plain_lists_of_words() -> None:
-    assert nginx_command(RUN_DIR / "nginx.conf") == ["nginx", "-e", "stderr", "-c", "/tmp/run/nginx.conf"]
+    command = ["nginx", "-e", "stderr", "-c", "/tmp/run/nginx.conf"]
+    assert nginx_command(RUN_DIR / "nginx.conf", as_root=False) == command
     configuration = str(PROGRAM_DIR / "gunicorn.conf.py")
-    assert gunicorn_command() == [sys.executable, "-m", "gunicorn", "--config", configuration, "wsgi:app"]
+    assert gunicorn_command() == [sys.executable, "-m", "serving.arbiter", "--config", configuration, "wsgi:app"]
+
+
+def test_nginx_as_root_keeps_its_workers_root_for_they_enter_our_run_folder() -> None:
+    command = nginx_command(RUN_DIR / "nginx.conf", as_root=True)
+    assert command[-2:] == ["-g", "user root;"]
 
 
 def test_gunicorns_command_names_files_that_exist() -> None:

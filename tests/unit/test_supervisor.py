@@ -7,16 +7,21 @@ import pytest
 
 from fakes import FakeChild, FakeClock, FakeVerdict
 from serving import nginx as door
+from serving.deaths import ASKED, CRASHED, Death
 from serving.status import DOOR_CHANGED, LOADING, WORKER_GONE, WORKER_READY
-from serving.supervisor import DRAIN_SECONDS, RECOVERY_SECONDS, STOP_SECONDS, Supervisor
+from serving.supervisor import DRAIN_SECONDS, LAST_CALL_SECONDS, RECOVERY_SECONDS, STOP_SECONDS, Supervisor
 
 Event = Callable[["Life"], None]
+
+CRASH = Death(CRASHED, "it crashed (SIGSEGV)", signal="SIGSEGV", seconds_lived=0.5, seconds_ready=0.1, in_model=1)
+CRASH_IN_LOADING = CRASH._replace(seconds_ready=None, in_model=0)
 
 STARTUP_TIMEOUT = 600.0
 NGINX, GUNICORN = 10, 20  # pids
 KILL_AFTER_SIGTERM = 30.0  # SageMaker's patience
 
 LOADING_REASON = "503 The model is loading."
+CRASHING_REASON = "503 The workers die again and again."
 DRAINING_REASON = "503 The server is draining: it was asked to stop."
 NO_WORKER_REASON = "503 No worker is ready: they died, and none has come back yet."
 
@@ -35,8 +40,8 @@ def ready(pid: int) -> Event:
     return lambda life: life.supervisor.on_status(WORKER_READY, pid)
 
 
-def gone(pid: int) -> Event:
-    return lambda life: life.supervisor.on_status(WORKER_GONE, pid)
+def gone(pid: int, death: Death = CRASH) -> Event:
+    return lambda life: life.supervisor.on_status(WORKER_GONE, pid, death)
 
 
 def gets(number: signal.Signals) -> Event:
@@ -61,10 +66,22 @@ def wait(seconds: float) -> Event:
     return event
 
 
-SIGTERM, SIGINT = gets(signal.SIGTERM), gets(signal.SIGINT)
+def asked_by(number: signal.Signals) -> Event:
+    """The signal, and the last call after it."""
+
+    def event(life: "Life") -> None:
+        gets(number)(life)
+        wait(LAST_CALL_SECONDS)(life)
+
+    return event
+
+
+SIGTERM, SIGINT = asked_by(signal.SIGTERM), asked_by(signal.SIGINT)
+REST_OF_DRAIN = DRAIN_SECONDS - LAST_CALL_SECONDS
 START = (loading(), ready(21), ready(22))
 STARTED = [LOADING_REASON, "200", "200"]
 A_MOMENT = 0.1
+CRASHES = tuple(event for pid in range(21, 26) for event in (wait(1), ready(pid), gone(pid)))
 
 
 class Life:
@@ -100,13 +117,28 @@ HISTORIES = {
         [*STARTED, DRAINING_REASON, "nginx gets SIGQUIT", "gunicorn gets SIGTERM"],
         0,
     ),
+    "asked to stop: nginx stays open for a last call, and refuses": (
+        (*START, gets(signal.SIGTERM), wait(LAST_CALL_SECONDS / 2)),
+        [*STARTED, DRAINING_REASON],
+        None,
+    ),
+    "nginx dies in the last call: nothing is sent to what may be somebody else's process by then": (
+        (*START, gets(signal.SIGTERM), ends(NGINX, 0), wait(LAST_CALL_SECONDS), ends(GUNICORN, 0)),
+        [*STARTED, DRAINING_REASON, "gunicorn gets SIGTERM"],
+        0,
+    ),
+    "asked to stop twice within the last call: it is not cut short": (
+        (*START, gets(signal.SIGTERM), wait(0.1), gets(signal.SIGTERM), wait(LAST_CALL_SECONDS - 0.2)),
+        [*STARTED, DRAINING_REASON],
+        None,
+    ),
     "Ctrl-C is a request to stop too": (
         (*START, SIGINT, ends(NGINX, 0), ends(GUNICORN, 0)),
         [*STARTED, DRAINING_REASON, "nginx gets SIGQUIT", "gunicorn gets SIGTERM"],
         0,
     ),
     "asked to stop, gunicorn hears nothing while nginx drains": (
-        (*START, SIGTERM, wait(DRAIN_SECONDS - A_MOMENT)),
+        (*START, SIGTERM, wait(REST_OF_DRAIN - A_MOMENT)),
         [*STARTED, DRAINING_REASON, "nginx gets SIGQUIT"],
         None,
     ),
@@ -136,7 +168,7 @@ HISTORIES = {
         0,
     ),
     "asked to stop in vain: what is left at the deadline is killed": (
-        (*START, SIGTERM, wait(DRAIN_SECONDS), ends(GUNICORN, 137), ends(NGINX, 137)),
+        (*START, SIGTERM, wait(REST_OF_DRAIN), ends(GUNICORN, 137), ends(NGINX, 137)),
         [
             *STARTED,
             DRAINING_REASON,
@@ -148,7 +180,7 @@ HISTORIES = {
         0,
     ),
     "asked to stop, nginx drains in time but gunicorn does not: only gunicorn is killed": (
-        (*START, SIGTERM, wait(20), ends(NGINX, 0), wait(DRAIN_SECONDS - 20), ends(GUNICORN, 137)),
+        (*START, SIGTERM, wait(20), ends(NGINX, 0), wait(REST_OF_DRAIN - 20), ends(GUNICORN, 137)),
         [*STARTED, DRAINING_REASON, "nginx gets SIGQUIT", "gunicorn gets SIGTERM", "gunicorn is killed"],
         0,
     ),
@@ -272,6 +304,21 @@ HISTORIES = {
         STARTED,
         None,
     ),
+    "generation after generation dies and has answered nothing: the container ends, and says so once": (
+        (*START, *CRASHES, gone(26), ends(GUNICORN, 0), ends(NGINX, 0)),
+        [*STARTED, *5 * ["200"], CRASHING_REASON, "nginx gets SIGTERM", "gunicorn gets SIGTERM", "nginx gets SIGTERM"],
+        1,
+    ),
+    "workers that have answered are killed again and again: they are replaced": (
+        (*START, *(gone(pid, CRASH._replace(answered=1)) for pid in range(100, 200)), ready(201)),
+        [*STARTED, "200"],
+        None,
+    ),
+    "one worker of two cannot be replaced: the container ends all the same": (
+        (*START, *(event for pid in range(30, 35) for event in (wait(1), gone(pid, CRASH_IN_LOADING)))),
+        [*STARTED, CRASHING_REASON, "nginx gets SIGTERM", "gunicorn gets SIGTERM"],
+        None,
+    ),
     "workers end because the server stops: that makes nothing unhealthy": (
         (*START, SIGTERM, ends(NGINX, 0), gone(21), gone(22), wait(RECOVERY_SECONDS)),
         [*STARTED, DRAINING_REASON, "nginx gets SIGQUIT", "gunicorn gets SIGTERM"],
@@ -317,11 +364,12 @@ def test_a_healthy_server_awaits_nothing_and_so_sleeps_until_something_happens()
     [
         ((), STARTUP_TIMEOUT),
         ((loading(), wait(100)), STARTUP_TIMEOUT - 100),
-        ((*START, SIGTERM), DRAIN_SECONDS),
+        ((*START, gets(signal.SIGTERM)), LAST_CALL_SECONDS),
+        ((*START, SIGTERM), REST_OF_DRAIN),
         ((*START, ends(NGINX, 1)), STOP_SECONDS),
         ((*START, gone(21), gone(22)), RECOVERY_SECONDS),
     ],
-    ids=["starting", "loading", "draining", "ending", "recovering"],
+    ids=["starting", "loading", "last call", "draining", "ending", "recovering"],
 )
 def test_it_is_known_how_long_to_wait(events: tuple[Event, ...], seconds: float) -> None:
     assert Life().live(*events).supervisor.seconds_left == pytest.approx(seconds)
@@ -341,5 +389,36 @@ def test_what_a_dead_child_leaves_behind_is_killed(pid: int) -> None:
 
 
 def test_everything_has_ended_before_sagemaker_loses_its_patience() -> None:
-    assert door.DRAIN_SECONDS < DRAIN_SECONDS < KILL_AFTER_SIGTERM
+    assert LAST_CALL_SECONDS + door.DRAIN_SECONDS < DRAIN_SECONDS < KILL_AFTER_SIGTERM
     assert DRAIN_SECONDS <= 25
+
+
+def test_a_death_is_one_line_and_a_wanted_one_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "serving.supervisor")
+    Life().live(*START, gone(21), gone(22, CRASH._replace(cause=ASKED, words="it was asked to end, and did")))
+    crashed, asked = [record for record in caplog.records if record.message.startswith("worker gone")]
+    assert (crashed.levelname, crashed.message) == ("WARNING", "worker gone: it crashed (SIGSEGV)")
+    assert (crashed.pid, crashed.cause, crashed.signal, crashed.in_model) == (21, "crashed", "SIGSEGV", 1)
+    assert (asked.levelname, asked.message) == ("INFO", "worker gone: it was asked to end, and did")
+
+
+def test_deaths_are_counted_by_cause_but_not_those_that_were_wanted() -> None:
+    life, counted = Life(), []
+    life.supervisor = Supervisor(
+        *life.children.values(), FakeVerdict([]), STARTUP_TIMEOUT, life.clock, count_death=counted.append
+    )
+    life.live(*START, gone(21), gone(22, CRASH._replace(cause=ASKED)), SIGTERM, gone(23))
+    assert counted == [CRASHED]
+
+
+def test_the_last_words_of_a_crash_loop_are_critical_and_name_the_cause(caplog: pytest.LogCaptureFixture) -> None:
+    Life().live(*START, *CRASHES)
+    (last,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert last.message.startswith("giving up: 5 generations of workers have died one after the other")
+    assert "it crashed (SIGSEGV)" in last.message
+
+
+def test_a_start_that_is_given_up_names_the_cause_of_the_last_death(caplog: pytest.LogCaptureFixture) -> None:
+    Life().live(loading(), *(gone(pid, CRASH_IN_LOADING) for pid in (21, 22, 23)))
+    (last,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert "3 workers died before one was ready; of the last one: it crashed (SIGSEGV)." in last.message

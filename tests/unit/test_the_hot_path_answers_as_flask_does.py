@@ -20,8 +20,9 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from fakes import Rest
 from predictor import create_app
+from serving.connections import MAX_HEAD
 from serving.errors import BadRequest, ModelFailed, RequestError
-from serving.hot_path import MAX_HEAD, HotPath
+from serving.hot_path import HotPath
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.plain_requests import read_plain_head
 from serving.worker import CooperativeWorker

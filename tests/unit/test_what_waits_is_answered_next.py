@@ -13,10 +13,11 @@ from fakes import FakeClock
 from server import until
 from serving.admission import Admission
 from serving.batch_limit import BatchLimit
-from serving.errors import BadRequest, DeadlineExceeded
+from serving.errors import BadRequest, DeadlineExceeded, Overloaded
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.native_thread import NativeThread
 from serving.outcome import Outcome
+from serving.quarantine import ORPHANED
 from serving.request_queue import RequestQueue
 from serving.tickets import LARGE
 
@@ -321,3 +322,30 @@ def test_an_outcome_that_comes_twice_is_handed_over_once(thread):
 
     queue = queue_of(thread, answer)
     assert [queue.run(InferenceRequest(b"x"), PATIENCE, print) for _ in range(2)] == [b"first", b"first"]
+
+
+def test_what_must_stand_alone_is_a_batch_by_itself_in_its_turn(thread, model):
+    limit = Admission(BatchLimit(100, first=100), NEVER_REFUSE)
+    queue = RequestQueue(thread, model, limit, stands_alone=lambda request: request.body.startswith(b"alone"))
+    first = busy(queue, model)
+    bodies = [b"a", b"b", b"alone 1", b"alone 2", b"c", b"d"]
+    others = [ask(queue, body) for body in bodies]
+    gevent.sleep(0)
+    model.gate.set()
+    gevent.joinall([first, *others])
+    assert model.batches == [[b"first"], [b"a", b"b"], [b"alone 1"], [b"alone 2"], [b"c", b"d"]]
+
+
+class Full(Admission):
+    """Lets nobody in."""
+
+    def refuse_if_late(self, ahead, seconds_left):
+        raise Overloaded("full", 1)
+
+
+def test_what_a_worker_that_died_had_let_in_is_let_in_by_the_next_one(thread, model):
+    queue = RequestQueue(thread, model, Full(BatchLimit(1), None))
+    model.gate.set()
+    with pytest.raises(Overloaded):
+        queue.run(InferenceRequest(b"new"), PATIENCE, lambda answer: None)
+    assert queue.run(InferenceRequest(b"old", headers={ORPHANED: "1"}), PATIENCE, lambda answer: None).body == b"old"

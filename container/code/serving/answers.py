@@ -6,10 +6,10 @@ from typing import Any
 
 from serving.errors import BadRequest, ModelFailed, RequestError
 from serving.inference import InferenceResponse
+from serving.media_types import MAX_CONTENT_TYPE
 from serving.response_headers import is_visible
 
 BAD_INPUT = (ValueError, TypeError, KeyError, IndexError)  # what parsing code raises at bytes it cannot read
-MAX_CONTENT_TYPE = 1024  # characters; SageMaker's own limit
 
 
 def call_hook(name: str, hook: Callable[..., Any], *arguments: Any) -> Any:

@@ -67,6 +67,15 @@ def limits_v1(cgroups: Path, membership: Path) -> Iterator[int]:
                 yield int(amount)
 
 
+def oom_kills(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int | None:
+    """Return how many processes of our cgroup the kernel has killed for want of memory; None if nothing says so."""
+    v2 = [folder / "memory.events" for folder in own_folders(cgroups, membership, "")]
+    v1 = [folder / "memory.oom_control" for folder in own_folders(cgroups / "memory", membership, "memory")]
+    lines = [line.partition(" ") for path in (*v1, *v2) for line in read_text(path).splitlines()]
+    counts = [int(amount) for name, _, amount in lines if name == "oom_kill"]
+    return counts[-1] if counts else None  # the last is the one closest to us
+
+
 def machine_memory(machine: Path) -> Iterator[int]:
     """Yield the machine's memory in bytes, where the kernel says it."""
     for line in read_text(machine).splitlines():

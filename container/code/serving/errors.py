@@ -49,6 +49,12 @@ class UnprocessableInput(RequestError):
     status, code = 422, "unprocessable_input"
 
 
+class InputKillsTheModel(RequestError):
+    """Workers have died over this input, and it is not given to another one for a while."""
+
+    status, code = 422, "input_kills_the_model"
+
+
 class ModelFailed(RequestError):
     """The model or one of its hooks raised an exception, or returned something that cannot be sent."""
 

@@ -17,6 +17,9 @@ class Headers(Protocol):
     def items(self) -> Iterable[tuple[str, str]]:
         """Return the names and values."""
 
+    def get(self, name: str, default: str, /) -> str:
+        """Return the value by that name, in lower case."""
+
 
 class Timing:
     """How long a request waited for the model and was in it, in seconds, and how many were answered together."""

@@ -7,23 +7,28 @@ import selectors
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from serving import logs, status
+from serving import counts, logs, privileges, status
 from serving.cgroups import available_cpus, available_memory
+from serving.checking import check_as_user
+from serving.door_log import DoorLog
+from serving.embedded_metrics import EmbeddedMetrics, stdout
 from serving.errors import StartError
 from serving.health import HealthVerdict
+from serving.log_stream import STDERR
+from serving.metric_table import SUPERVISOR, Table
 from serving.nginx import write_configuration
-from serving.places import MOUNTED_MODEL
+from serving.open_files import raise_open_file_limit
 from serving.plan import make_plan
 from serving.processes import child_environment, gunicorn_command, nginx_command, reap, start
 from serving.settings import Settings
 from serving.supervisor import Supervisor
+from serving.user_trial import user_for
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +39,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         settings = Settings.from_environment(environ)
         logging.config.dictConfig(logs.configuration(settings.log_level))
+        STDERR.never_wait()
+        privileges.forbid_new_privileges()
         require_nginx()
         with make_run_dir() as run_dir:
             if options.check:
-                return check(settings, Path(run_dir))
+                return check_as_user(settings, Path(run_dir), environ)
             return serve(settings, Path(run_dir), environ)
     except StartError as error:
         logging.config.dictConfig(logs.configuration(logging.INFO))
@@ -70,34 +77,58 @@ def serve(settings: Settings, run_dir: Path, environ: Mapping[str, str]) -> int:
     """Start the two children and return the status that they end with."""
     notes = SignalNotes()  # before the children: a SIGTERM during their start must not be lost
     require_free_port(settings.port)
+    raise_open_file_limit()
     plan = make_plan(settings, available_cpus(), available_memory())
-    log.info("starting", extra={"port": settings.port, "model_dir": str(settings.model_dir)})
+    table, door_log = Table.create(run_dir, plan.workers), DoorLog(run_dir)
+    counts.OURS.become(table.slot(SUPERVISOR))
+    metrics = EmbeddedMetrics(settings.emf, table, run_dir, settings.model_dir.resolve().name, stdout().write)
+    user = user_for(settings, run_dir)
+    named = {"model_dir": str(settings.model_dir), "user": privileges.name_of(user)}
+    log.info("starting", extra={"port": settings.port, **named})
     verdict = HealthVerdict(run_dir)
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
-    children = child_environment(environ, settings, run_dir, writer)
-    nginx = start("nginx", nginx_command(write_configuration(settings, plan.workers, run_dir)), children, writer)
-    gunicorn = start("gunicorn", gunicorn_command(), children, writer)
-    supervisor = Supervisor(nginx, gunicorn, verdict, settings.startup_timeout, time.monotonic)
-    return watch(supervisor, notes, reader)
+    children = child_environment(privileges.environment_for(user, environ, run_dir), settings, run_dir, writer)
+    door = nginx_command(write_configuration(settings, plan.workers, run_dir), as_root=privileges.are_roots(user))
+    if user:
+        privileges.hand_over(run_dir, user)
+    with privileges.nginx_stderr(user) as stderr:
+        nginx = start("nginx", door, children, writer, user=user, stderr=stderr)
+    gunicorn = start("gunicorn", gunicorn_command(), children, writer, user=user)
+    supervisor = Supervisor(
+        nginx, gunicorn, verdict, settings.startup_timeout, time.monotonic, count_death=counts.worker_died
+    )
+    return watch(supervisor, notes, reader, door_log, metrics)
 
 
-def watch(supervisor: Supervisor, notes: "SignalNotes", status_reader: int) -> int:
+def watch(
+    supervisor: Supervisor, notes: "SignalNotes", status_reader: int, door_log: DoorLog, metrics: EmbeddedMetrics
+) -> int:
     """Feed the supervisor with events until everything has ended."""
     selector = selectors.DefaultSelector()
     selector.register(notes.reader, selectors.EVENT_READ)
     selector.register(status_reader, selectors.EVENT_READ)
+    selector.register(door_log.reader, selectors.EVENT_READ)
     while supervisor.exit_status is None:
-        selector.select(supervisor.seconds_left)
-        for event, pid in status.events_in(read_available(status_reader)):
-            supervisor.on_status(event, pid)
+        selector.select(soonest(supervisor.seconds_left, metrics.seconds_left))
+        door_log.take()
+        metrics.write_if_due()
+        for event in status.events_in(read_available(status_reader)):
+            supervisor.on_status(*event)
         for number in notes.take():
             supervisor.on_signal(number)
         for pid, exit_status in reap():
             supervisor.on_exit(pid, exit_status)
         if supervisor.seconds_left == 0:
             supervisor.on_deadline()
+    door_log.take()
+    metrics.write(at_the_end=True)
     return supervisor.exit_status
+
+
+def soonest(*seconds: float | None) -> float | None:
+    """Return the least of those that there are, None if there are none."""
+    return min((each for each in seconds if each is not None), default=None)
 
 
 class SignalNotes:
@@ -146,26 +177,6 @@ def require_free_port(port: int) -> None:
             raise StartError(
                 f"Cannot listen on port {port}: {error.strerror}. {cause}, or choose another (SAGEMAKER_BIND_TO_PORT)."
             ) from None
-
-
-def check(settings: Settings, run_dir: Path) -> int:
-    """Test nginx, gunicorn's worker and, where there is a model, the model's answers to its samples."""
-    import serving.worker  # noqa: F401 - a package that is missing shows here, not in the first worker
-
-    configuration = write_configuration(settings, 1, run_dir)
-    tested = subprocess.run([*nginx_command(configuration), "-t"], capture_output=True, text=True, check=False)
-    if tested.returncode:
-        raise StartError(f"nginx refuses its configuration: {tested.stderr.strip()}")
-    if settings.model_dir == MOUNTED_MODEL and not settings.model_dir.exists():
-        log.info("checked; there is no model folder yet", extra={"looked_for": str(settings.model_dir)})
-        return 0
-    from serving.loading import load_model
-    from serving.samples import find_samples, replay
-
-    samples = find_samples(settings.model_dir)
-    replay(load_model(settings), samples)
-    log.info("checked; the model answers its samples", extra={"samples": len(samples)})
-    return 0
 
 
 if __name__ == "__main__":

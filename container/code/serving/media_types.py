@@ -8,6 +8,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
 from serving.errors import NotAcceptable
+from serving.response_headers import is_visible
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -15,6 +16,7 @@ JSON_LINES = "application/jsonlines"
 NPY = "application/x-npy"
 TEXT = "text/plain"
 
+MAX_CONTENT_TYPE = 1024  # characters; SageMaker's own limit
 DEFAULT = JSON  # what AWS's toolkits take a missing Content-Type or Accept for
 ALIASES = {"application/jsonl": JSON_LINES, "application/x-ndjson": JSON_LINES, "text/json": JSON}
 
@@ -50,11 +52,20 @@ def choose_accept(header: str | None, offered: tuple[str, ...], default: str) ->
     """
     accept = parse_accept(header) if header and header.strip() else MIMEAccept([("*/*", 1)])
     if not offered:
-        return first_named(accept) or default
+        return sendable(first_named(accept) or default)
     candidates = [default, *(name for name in offered if name != default)]
     if chosen := accept.best_match(with_aliases(candidates)):
         return chosen
     raise NotAcceptable(f"Cannot answer in {header!r:.100}; this model answers in {', '.join(candidates)}.")
+
+
+def sendable(name: str) -> str:
+    """Return the name of a media type; raise `NotAcceptable` for one that the answer's Content-Type cannot have."""
+    if not is_visible(name) or len(name) > MAX_CONTENT_TYPE:
+        raise NotAcceptable(
+            f"Cannot answer in {name!r:.100}; a media type has at most {MAX_CONTENT_TYPE} visible US-ASCII characters."
+        )
+    return name
 
 
 def parse_accept(header: str) -> MIMEAccept:

@@ -101,6 +101,11 @@ def discard_late(outcomes: list[Outcome], discard: Callable[[Any], None]) -> Non
             discard(outcome.value)
 
 
+def apart(call: Callable[..., Result], *arguments: Any) -> Result:
+    """Return what a short call returns that asks the kernel for much, in some other thread; the greenlet waits."""
+    return get_hub().threadpool.apply(call, arguments)  # type: ignore[no-any-return]
+
+
 def late_message(timeout: float) -> str:
     """Return what a caller is told whose answer did not come in time."""
     return (

@@ -17,3 +17,8 @@ def is_empty(folder: Path) -> bool:
         return not folder.is_dir() or not any(folder.iterdir())
     except PermissionError:
         return False
+
+
+def existing_folder(path: Path | None) -> Path | None:
+    """Return *path* if it is a folder on this machine."""
+    return path if path is not None and path.is_dir() else None

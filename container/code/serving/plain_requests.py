@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 END_OF_HEAD = b"\r\n\r\n"
 NAME = r"[!#$%&'*+.^`|~0-9A-Za-z-]+"  # without the underscore, which means a hyphen to WSGI
+VALUE = r"[^\x00-\x08\x0a-\x1f\x7f]*"  # what a field's value may have, tabs among it: RFC 9110, section 5.5
 FIRST_LINE = "POST /invocations HTTP/1.1\r\n"
-HEAD = re.compile(rf"{re.escape(FIRST_LINE)}(?:{NAME}:[^\r\n\0]*\r\n)+\r\n")
+HEAD = re.compile(rf"{re.escape(FIRST_LINE)}(?:{NAME}:{VALUE}\r\n)+\r\n")
 HEADER = re.compile(rf"({NAME}):([^\r\n]*)\r\n")
 MOST_DIGITS = 15  # of a length; Python itself refuses to read thousands of them
 # These change how the body is sent, or what the connection is for.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.privileges import User
 from serving.settings import MEGABYTE, Settings
 
 PROGRAM_DIR = Path(__file__).parent.parent  # /opt/program in the image
@@ -39,14 +40,15 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
 
 
-def nginx_command(configuration: Path) -> list[str]:
+def nginx_command(configuration: Path, *, as_root: bool) -> list[str]:
     """Return nginx's command line; `-e` keeps it from its compiled-in log file, which a user may not open."""
-    return ["nginx", "-e", "stderr", "-c", str(configuration)]
+    # As root nginx would make its workers another user, who may not enter our run folder.
+    return ["nginx", "-e", "stderr", "-c", str(configuration), *(("-g", "user root;") if as_root else ())]
 
 
 def gunicorn_command() -> list[str]:
     """Return gunicorn's command line; everything else is in gunicorn.conf.py."""
-    return [sys.executable, "-m", "gunicorn", "--config", str(PROGRAM_DIR / "gunicorn.conf.py"), "wsgi:app"]
+    return [sys.executable, "-m", "serving.arbiter", "--config", str(PROGRAM_DIR / "gunicorn.conf.py"), "wsgi:app"]
 
 
 def child_environment(environ: Mapping[str, str], settings: Settings, run_dir: Path, status_fd: int) -> dict[str, str]:
@@ -71,10 +73,24 @@ def load_per_worker(model_bytes: int | None) -> dict[str, str]:
     return {"SERVING_LOAD_PER": "worker", **size}
 
 
-def start(name: str, command: Sequence[str], environ: Mapping[str, str], keep_fd: int) -> Child:
-    """Start a child in a session of its own, so that a terminal's Ctrl-C reaches `serve` alone."""
+def start(  # noqa: PLR0913 - what a process is born with
+    name: str,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    keep_fd: int,
+    *,
+    user: User | None = None,
+    stderr: int | None = None,
+) -> Child:
+    """Start a child, as *user*, in a session of its own, so that a terminal's Ctrl-C reaches `serve` alone."""
     process = subprocess.Popen(  # `reap` waits for it, not Popen
-        command, env=dict(environ), cwd=PROGRAM_DIR, pass_fds=(keep_fd,), start_new_session=True
+        command,
+        env=dict(environ),
+        cwd=PROGRAM_DIR,
+        pass_fds=(keep_fd,),
+        start_new_session=True,
+        stderr=stderr,
+        **(user.popen_options if user else {}),
     )
     process.returncode = 0  # keeps Popen from warning of, or waiting for, what is ours to reap
     return Child(name, process.pid)

@@ -20,6 +20,7 @@ class Refusal(NamedTuple):
     status: int
     body: bytes
     headers: Mapping[str, str] = NO_HEADERS
+    code: str = RequestError.code
 
 
 def refusal_of(error: Exception, request_id: str) -> Refusal:
@@ -29,7 +30,7 @@ def refusal_of(error: Exception, request_id: str) -> Refusal:
         return Refusal(RequestError.status, error_body(RequestError.code, FAULT_OF_OURS, request_id))
     if error.__cause__ is not None:
         log.error(error.message, exc_info=error.__cause__, extra={"request_id": request_id})
-    return Refusal(error.status, error_body(error.code, error.message, request_id), headers_of(error))
+    return Refusal(error.status, error_body(error.code, error.message, request_id), headers_of(error), error.code)
 
 
 def headers_of(error: RequestError) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from serving.errors import DeadlineExceeded
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.native_thread import NativeThread, late_message
 from serving.outcome import Outcome
+from serving.quarantine import is_orphaned
 from serving.tickets import LARGE, Answer, Answered, Batch, Clock, Discard, Ticket, TimeIsUp
 
 Observe = Callable[[int, float], None]
@@ -28,21 +29,25 @@ class RequestQueue:
     begun the hub reads once what has come meanwhile, so that the batch holds everybody who is there already.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom it works with
         self,
         thread: NativeThread,
         answer: Answer,
         admission: Admission,
         observe: Observe = lambda size, seconds: None,
         clock: Clock = time.monotonic,
+        *,
+        stands_alone: Callable[[InferenceRequest], bool] = lambda request: False,
     ):
         """
         Begin; *answer* is called with as many requests as *admission* has limited batches to, in *thread*.
 
         Args:
             observe: is told of each batch how many requests it was, and how many seconds it took.
+            stands_alone: tells whether a request must be a batch by itself.
         """
         self._thread, self._answer, self._observe, self._clock = thread, answer, observe, clock
+        self._stands_alone = stands_alone
         self._admission, self._limit = admission, admission.limit
         self._waiting: deque[Ticket] = deque()
         self._unanswered: set[Ticket] = set()
@@ -68,7 +73,8 @@ class RequestQueue:
             DeadlineExceeded: after *timeout* seconds. A request that had not been begun never will be.
             CallerGone: when its turn comes, and its caller does not wait any more.
         """
-        self._admission.refuse_if_late(len(self._waiting), timeout)
+        if not is_orphaned(request):  # it was let in by a worker that has died
+            self._admission.refuse_if_late(len(self._waiting), timeout)
         now = self._clock()
         ticket = Ticket(request, now, now + timeout, discard)
         self._waiting.append(ticket)
@@ -140,9 +146,12 @@ class RequestQueue:
         size = 0
         while self._waiting and len(batch) < self._limit.requests:
             size += self._waiting[0].size
-            if batch and size > LARGE:
+            alone = self._stands_alone(self._waiting[0].request)
+            if batch and (alone or size > LARGE):
                 break
             ticket = self._waiting.popleft()
             if not ticket.left_by_its_caller(now):
                 batch.append(ticket)
+                if alone:
+                    break
         return batch

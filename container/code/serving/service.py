@@ -14,12 +14,14 @@ from serving.batch_limit import BatchLimit
 from serving.batch_proof import Judge, Verdict, judge_in_fork, judge_in_worker
 from serving.batching import answer_one_by_one, answer_together
 from serving.canary import Proof, prove_fork
+from serving.counts import batch_ends, counted_load
 from serving.errors import NotReady, StartError
 from serving.execution_parameters import planned_parameters
 from serving.inference import InferenceRequest, InferenceResponse
 from serving.model import Model
 from serving.native_thread import NativeThread
 from serving.plan import Plan, settle
+from serving.quarantine import Quarantine
 from serving.request_queue import RequestQueue
 from serving.samples import Sample, find_samples, replay
 from serving.settings import Settings
@@ -39,12 +41,13 @@ class ModelService:
         self._settings = settings
         self.plan = plan  # settled by `prepare`
         self.model_bytes: int | None = None  # measured by `prepare`
-        self._load = load
+        self._load = counted_load(load)
         self._samples: list[Sample] = []
         self._model: Model | None = None
         self._batching: Verdict | None = None
         self._thread: NativeThread | None = None
         self._queue: RequestQueue | None = None
+        self._quarantine = Quarantine.of_one_worker(settings.quarantine)
 
     def prepare(self) -> bool:
         """
@@ -94,8 +97,14 @@ class ModelService:
         report_batching(verdict, self._settings.batch_rows)
         return verdict
 
-    def start(self) -> None:
-        """Make this worker ready: load the model if it is not shared, and warm it up with its samples."""
+    def start(self, quarantine: Quarantine | None = None) -> None:
+        """
+        Make this worker ready: load the model if it is not shared, and warm it up with its samples.
+
+        Args:
+            quarantine: the worker's part in the table of all workers; else it knows of itself alone.
+        """
+        self._quarantine = quarantine = quarantine or self._quarantine
         thread = NativeThread(self.plan.threads)
         model = self._model or thread.run(lambda: self._load(self._settings), self._settings.startup_timeout)
         thread.run(lambda: replay(model, self._samples), self._settings.startup_timeout)
@@ -104,7 +113,8 @@ class ModelService:
         )
         most = self._settings.batch_rows if verdict.together else 1
         admission = Admission(BatchLimit(most), self._settings.max_wait)
-        self._queue = RequestQueue(thread, answerer(model, most), admission)
+        answer = quarantine.watched(answerer(model, most))
+        self._queue = RequestQueue(thread, answer, admission, batch_ends, stands_alone=quarantine.stands_alone)
         self._model, self._thread = model, thread
 
     @property
@@ -113,9 +123,19 @@ class ModelService:
         return self._thread is not None
 
     @property
+    def waiting(self) -> int:
+        """Return how many requests the model of this worker has not been asked for yet."""
+        return 0 if self._queue is None else self._queue.waiting
+
+    @property
     def stuck(self) -> bool:
         """Tell whether a call has been running for longer than anybody waits for it: busy is healthy, stuck is not."""
         return self._thread is not None and self._thread.busy_seconds() > self._settings.timeout
+
+    @property
+    def computes(self) -> bool:
+        """Tell whether the model is running at this moment."""
+        return self._thread is not None and self._thread.busy_seconds() > 0
 
     def answer(self, request: InferenceRequest) -> InferenceResponse:
         """
@@ -128,12 +148,14 @@ class ModelService:
         if model is None or thread is None or queue is None:
             raise NotReady("The model is not loaded in this process.")
         model.negotiate(request)  # a 406 costs the model nothing
+        self._quarantine.admit(request)
         seconds = self._settings.timeout - ANSWER_MARGIN
         budget = Budget(seconds)
         answer = queue.run(request, seconds, partial(discard, request_id=request.request_id))
         if answer.rest is None:
             return answer
-        return answer._replace(rest=Stream(answer.body, answer.rest, thread, budget, request.request_id))
+        parts = self._quarantine.watched_parts(answer.rest, request)
+        return answer._replace(rest=Stream(answer.body, parts, thread, budget, request.request_id))
 
     @property
     def execution_parameters(self) -> Mapping[str, Any]:

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from serving import variables
 from serving.errors import StartError
-from serving.places import default_model_dir
-from serving.variables import Variable, boolean, level, megabytes, one_of, port_number, whole_number
+from serving.places import default_model_dir, existing_folder
+from serving.variables import Variable, boolean, level, megabytes, one_of, port_number, read_variable, whole_number
 
 MEGABYTE = 1024 * 1024
 BODY_SLACK = 64 * 1024  # the platform's limits leave room for framing; a body of exactly the limit must pass
@@ -91,7 +91,7 @@ VARIABLES = {
     "max_wait": Variable(
         ("SERVING_MAX_WAIT",),
         whole_number(1),
-        "1, or ten calls of the model where that is longer; in batch transform as long as a request has",
+        "0.75, or six calls of the model where that is longer; in batch transform as long as a request has",
         "Seconds that a request may wait for the model; one that would wait longer is refused at once, with 503.",
     ),
     "memory": Variable(
@@ -105,6 +105,18 @@ VARIABLES = {
         megabytes,
         "what was measured",
         "With `SERVING_LOAD_PER=worker`: the memory of each worker's copy of the model, in MB.",
+    ),
+    "user": Variable(
+        ("SERVING_USER",),
+        str,
+        "`serving`, whom the image has, or `nobody`",
+        "Who runs nginx and the model where root starts the server: a name, `UID` or `UID:GID`; `root` stays root.",
+    ),
+    "emf": Variable(
+        ("SERVING_EMF",), variables.metric_namespace, "none", "CloudWatch's namespace for metrics on stdout."
+    ),
+    "quarantine": Variable(
+        ("SERVING_QUARANTINE",), whole_number(0), "300", "Seconds for which an input that killed two workers gets 422."
     ),
     "run_dir": Variable(
         ("SERVING_RUN_DIR",),
@@ -141,6 +153,9 @@ class Settings:
     load_per: str | None
     memory: int | None
     model_bytes: int | None
+    user: str | None
+    emf: str | None
+    quarantine: int
     run_dir: Path | None
     status_fd: int | None
 
@@ -162,20 +177,10 @@ class Settings:
             max_body_bytes=body_limit(values.pop("max_payload_mb"), batch),
             log_level=logging.INFO if (least := values.pop("log_level")) is None else least,
             canary_timeout=values.pop("canary_timeout") or 30,
+            quarantine=300 if (seconds := values.pop("quarantine")) is None else seconds,
             batch_rows=1024 if (most := values.pop("batch_rows")) is None else most,
             **values,
         )
-
-
-def read_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
-    """Return the value of the first spelling that is set and not empty, or None."""
-    for name in variable.names:
-        if text := environ.get(name, ""):
-            try:
-                return variable.read(text)
-            except ValueError as expected:
-                raise StartError(f"{name} is {text!r}; expected {expected}.") from None
-    return None
 
 
 def refuse_multi_model(multi_model: bool | None) -> None:
@@ -185,11 +190,6 @@ def refuse_multi_model(multi_model: bool | None) -> None:
             "SAGEMAKER_MULTI_MODEL is true, but this server serves one model and has no /models routes. "
             "Give each model its own endpoint or its own container in a pipeline."
         )
-
-
-def existing_folder(path: Path | None) -> Path | None:
-    """Return *path* if it is a folder on this machine."""
-    return path if path is not None and path.is_dir() else None
 
 
 def body_limit(megabytes: int | None, batch: bool) -> int | None:

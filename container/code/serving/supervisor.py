@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from serving import status
+from serving.crash_loop import CrashLoop
+from serving.deaths import UNKNOWN, Death
 
-DRAIN_SECONDS = 24.0  # then whatever is left is killed: SageMaker itself kills 30 s after SIGTERM
+DRAIN_SECONDS = 24.5  # then whatever is left is killed: SageMaker itself kills 30 s after SIGTERM
+LAST_CALL_SECONDS = 0.5  # of them: a connection that nginx has not accepted yet is reset when it closes its socket
 STOP_SECONDS = 5.0  # for the surviving child, once the other one has died
 EARLY_DEATHS = 3  # of workers, before one was ready: the next would die as well
 RECOVERY_SECONDS = 5.0  # a worker is replaced in less; without any for longer, the container is not healthy
@@ -42,6 +45,9 @@ class Verdict(Protocol):
     def unhealthy(self, reason: str) -> None:
         """Answer 503 from now on."""
 
+    def drain(self, reason: str) -> None:
+        """Answer 503 from now on, and refuse invocations too."""
+
 
 class Supervisor:
     """
@@ -50,20 +56,28 @@ class Supervisor:
     Events come in through the `on_...` methods; `exit_status` is None until everything has ended.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom it supervises, and how
         self,
         nginx: Startable,
         gunicorn: Startable,
         verdict: Verdict,
         startup_timeout: float,
         clock: Callable[[], float],
+        *,
+        count_death: Callable[[str], None] = lambda cause: None,
     ):
-        """Watch two running children; the model has *startup_timeout* seconds to become ready."""
+        """
+        Watch two running children; the model has *startup_timeout* seconds to become ready.
+
+        Args:
+            count_death: is told the cause of each death of a worker that was not wanted, one of `deaths.CAUSES`.
+        """
         self._nginx, self._gunicorn, self._verdict, self._clock = nginx, gunicorn, verdict, clock
         self._alive = {nginx.pid: nginx, gunicorn.pid: gunicorn}
         self._ready_workers: set[int] = set()
-        self._was_ready = False
-        self._early_deaths = 0
+        self._was_ready, self._early_deaths = False, 0
+        self._count_death, self._crash_loop = count_death, CrashLoop(clock)
+        self._last_call = False  # nginx is open still, and refuses
         self._stopping: int | None = None  # the status to exit with, once stopping
         self._deadline: float | None = clock() + startup_timeout
 
@@ -82,9 +96,9 @@ class Supervisor:
         if self._stopping is not None:
             return
         log.info("draining", extra={"signal": signal.Signals(number).name})
-        self._verdict.unhealthy("The server is draining: it was asked to stop.")
-        self._stop(0, DRAIN_SECONDS)
-        self._nginx.send(signal.SIGQUIT)
+        self._verdict.drain("The server is draining: it was asked to stop.")
+        self._last_call = True
+        self._stop(0, LAST_CALL_SECONDS)
 
     def on_exit(self, pid: int, exit_status: int) -> None:
         """Act on the end of a child; orphans are none of ours."""
@@ -97,7 +111,7 @@ class Supervisor:
         for survivor in self._alive.values():
             survivor.send(signal.SIGTERM)
 
-    def on_status(self, event: str, pid: int) -> None:
+    def on_status(self, event: str, pid: int, death: Death | None = None) -> None:
         """Act on what gunicorn says of its workers."""
         if event == status.LOADING and self._stopping is None:
             self._verdict.unhealthy("The model is loading.")
@@ -106,11 +120,16 @@ class Supervisor:
         elif event == status.WORKER_READY:
             self._worker_ready(pid)
         elif event == status.WORKER_GONE:
-            self._worker_gone(pid)
+            self._worker_gone(pid, death or UNKNOWN)
 
     def on_deadline(self) -> None:
         """Act on time running out: of a stop, of the start, or of a worker's replacement."""
-        if self._stopping is not None:
+        if self._last_call:
+            self._last_call = False
+            self._stop(0, DRAIN_SECONDS - LAST_CALL_SECONDS)
+            if self._nginx.pid in self._alive:
+                self._nginx.send(signal.SIGQUIT)
+        elif self._stopping is not None:
             self._kill()
         elif not self._was_ready:
             log.critical("cannot start: no worker was ready in time; see SAGEMAKER_STARTUP_TIMEOUT")
@@ -131,23 +150,32 @@ class Supervisor:
             log.info("ready")
         self._was_ready = True
 
-    def _worker_gone(self, pid: int) -> None:
+    def _worker_gone(self, pid: int, death: Death) -> None:
         self._ready_workers.discard(pid)
-        log.log(logging.INFO if self._stopping is not None else logging.WARNING, "worker gone", extra={"pid": pid})
+        expected = death.was_wanted or self._stopping is not None
+        level = logging.INFO if expected else logging.WARNING
+        log.log(level, "worker gone: %s", death.words, extra={"pid": pid, **death.details})
+        if not expected:
+            self._count_death(death.cause)
         if self._stopping is not None:
             return
         if not self._was_ready:
-            self._early_death()
+            self._early_death(death)
+        elif self._crash_loop.add(death):
+            log.critical("giving up: %s", self._crash_loop.in_words)
+            self._verdict.unhealthy("The workers die again and again.")
+            self._give_up(1)
         elif not self._ready_workers and self._deadline is None:
             self._deadline = self._clock() + RECOVERY_SECONDS
 
-    def _early_death(self) -> None:
+    def _early_death(self, death: Death) -> None:
         self._early_deaths += 1
         if self._early_deaths == EARLY_DEATHS:
             log.critical(
-                "cannot start: %d workers died before one was ready. A native library may have crashed on the model, "
-                "or memory may be short: try SAGEMAKER_MODEL_SERVER_WORKERS=1, or more memory.",
+                "cannot start: %d workers died before one was ready; of the last one: %s. A native library may have "
+                "crashed on the model, or memory may be short: try SAGEMAKER_MODEL_SERVER_WORKERS=1, or more memory.",
                 EARLY_DEATHS,
+                death.words,
             )
             self._give_up(1)
 

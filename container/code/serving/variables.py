@@ -1,8 +1,11 @@
 """How the text of an environment variable becomes a value; `settings` says which variables there are."""
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+
+from serving.errors import StartError
 
 
 class Variable(NamedTuple):
@@ -12,6 +15,24 @@ class Variable(NamedTuple):
     read: Callable[[str], Any]
     default: str
     meaning: str
+
+
+def read_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
+    """Return the value of the first spelling that is set and not empty, or None."""
+    for name in variable.names:
+        if text := environ.get(name, ""):
+            try:
+                return variable.read(text)
+            except ValueError as expected:
+                raise StartError(f"{name} is {text!r}; expected {expected}.") from None
+    return None
+
+
+def metric_namespace(text: str) -> str:
+    """Read a namespace of CloudWatch's."""
+    if not re.fullmatch(r"[0-9A-Za-z._/#:-]{1,255}", text) or text.startswith(("AWS/", ":")):
+        raise ValueError("a namespace: letters, digits and . - _ / # : alone, not beginning with AWS/ or a colon")
+    return text
 
 
 def whole_number(minimum: int) -> Callable[[str], int]:

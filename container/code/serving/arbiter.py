@@ -1,0 +1,86 @@
+"""
+gunicorn, less its own ideas of how workers die: `python -m serving.arbiter`, with gunicorn's own arguments.
+
+gunicorn ends the server when a worker exits with 3 or 4, whoever said so, and guesses at the rest in lines of its own.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from gunicorn.app.wsgiapp import WSGIApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
+
+from serving.cgroups import oom_kills
+from serving.deaths import REFUSED
+from serving.post_mortem import PostMortem, Remains
+from serving.worker import CooperativeWorker
+
+
+class ExactArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type information
+    """An arbiter that waits for its workers itself; `child_exit` finds what each has died of in `worker.death`."""
+
+    def __init__(self, app: Any):
+        """Load the application, and with it the table of the workers."""
+        super().__init__(app)
+        self._post_mortem = PostMortem(app.wsgi().extensions["worker_table"], oom_kills)
+        self._halting = False
+
+    def halt(self, reason: str | None = None, exit_status: int = 0) -> NoReturn:
+        """End with all workers; that one of them refused to start is no reason any more."""
+        self._halting = True
+        super().halt(reason, exit_status)
+        raise SystemExit(exit_status)
+
+    def kill_worker(self, pid: int, sig: int) -> None:
+        """Signal a worker, and remember that it was us."""
+        worker = self.WORKERS.get(pid)
+        if worker is not None and sig != signal.SIGUSR1:
+            worker.asked = True
+        super().kill_worker(pid, sig)
+
+    def reap_workers(self) -> None:
+        """Wait for the workers that have ended; raise `HaltServer` if one of them could not start."""
+        for pid, wait_status, maxrss in ended_children():
+            worker = self.WORKERS.pop(pid, None)
+            if worker is not None:
+                self._bury(worker, wait_status, maxrss)
+
+    def _bury(self, worker: CooperativeWorker, wait_status: int, maxrss: int) -> None:
+        self._post_mortem.begin(worker.pid, worker.slot, wait_status)
+        worker.death = self._post_mortem.of(
+            Remains(
+                worker.pid, worker.slot, wait_status, maxrss, worker.born_at, worker.asked, worker.aborted,
+                worker.stack_left(),
+            )
+        )  # fmt: skip
+        worker.tmp.close()
+        self.cfg.child_exit(self, worker)
+        if worker.death.cause == REFUSED and not self._halting:
+            raise HaltServer("Worker failed to boot.", self.WORKER_BOOT_ERROR)
+
+
+class Server(WSGIApplication):  # type: ignore[misc]
+    """gunicorn's own program with that arbiter."""
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        ExactArbiter(self).run()
+
+
+def ended_children() -> Iterator[tuple[int, int, int]]:
+    """Yield pid, wait status and greatest size of each child that has ended."""
+    while True:
+        try:
+            pid, wait_status, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        yield pid, wait_status, usage.ru_maxrss
+
+
+if __name__ == "__main__":
+    Server("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn").run()
