@@ -359,4 +359,5 @@ def test_execution_parameters_take_no_other_method(method: str) -> None:
 
 def test_an_unknown_path_is_told_which_ones_there_are() -> None:
     message = error_in(client(Service()).get("/nowhere"))["message"]
-    assert message == "There is nothing at this path; there are /ping, /invocations, /execution-parameters and /metrics."
+    there_are = "/ping, /invocations, /execution-parameters and /metrics"
+    assert message == f"There is nothing at this path; there are {there_are}."
