@@ -11,7 +11,7 @@ DEPLOY = . local_test/lib.sh && ensure_packages "$$ROOT/deploy/requirements.txt"
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 .PHONY: help venv serve predict contract endpoint image push package new_stage plan deploy status invoke transform destroy rehearsal \
-  manifest compile bench reliability test test-localmode check format lock clean
+  manifest compile bench fuzz reliability test test-localmode check format lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ compile: ## make MODEL's model.onnx, proved to answer like the original; TO=fold
 
 bench: ## measure this server beside others, or what one instance of a MODEL that is given holds
 	@benchmark/bench.sh $(if $(findstring command,$(origin MODEL)),tune "$(MODEL)",run) $(OPTIONS)
+
+fuzz: ## look for input that the codecs neither read nor refuse; OPTIONS='csv --minutes 10'
+	@. local_test/lib.sh && ensure_packages "$${ROOT}/requirements-dev.txt" && cd -- "$${ROOT}" && PYTHONPATH=container/code:tests "$${VENV}/bin/python" -m fuzz $(OPTIONS)
 
 reliability: ## try what is promised under overload, kills, stops and long load: all of it, or one PROGRAM
 	@reliability/reliability.sh "$(or $(PROGRAM),all)" $(OPTIONS)
