@@ -153,7 +153,8 @@ class Serving:
     def wait_until_ready(self):
         def is_ready():
             assert self.process.poll() is None, self.text()
-            return "Try it from another terminal" in self.text() and self.text().endswith("\n\n")
+            # A line of the server's log may come after the words, and between any two of them.
+            return self.text().partition("Try it from another terminal")[2].count("\n\n") >= 2
 
         until(is_ready, "readiness", patience=300)
 
