@@ -41,7 +41,8 @@ class Killer:
         """Kill at these moments from now; return how many requests were under way at each."""
         began, found = time.monotonic(), []
         for moment in at:
-            await asyncio.sleep(max(0.0, began + moment - time.monotonic()))
+            earliest = self.killed[-1][0] + APART if self.killed else 0.0  # however long a victim was waited for
+            await asyncio.sleep(max(0.0, max(began + moment, earliest) - time.monotonic()))
             victim = await self.victim()
             found.append(under_way())
             os.kill(victim, signal.SIGKILL)

@@ -75,3 +75,15 @@ def test_the_last_words_name_each_cause_once_and_what_to_do() -> None:
     assert "5 generations of workers have died one after the other and have answered nothing" in loop.loop.in_words
     assert "it crashed; it ended itself with exit status 7." in loop.loop.in_words
     assert "SAGEMAKER_MODEL_SERVER_WORKERS=1, or more memory" in loop.loop.in_words
+
+
+def test_workers_that_are_killed_while_they_load_are_a_loop_however_much_was_answered_before() -> None:
+    killed = LOADING._replace(cause=KILLED, answered_by_all=1000)
+    unknown = LOADING._replace(cause=KILLED, answered_by_all=0)  # it died before it took its row over
+    said = Loop().after(killed, *[unknown, killed] * IN_A_ROW)
+    assert said.index(True) == IN_A_ROW  # the first one said that there had been answers
+
+
+def test_workers_that_cannot_load_end_nothing_while_others_answer() -> None:
+    loading = (LOADING._replace(answered_by_all=number) for number in range(1, 100))
+    assert not any(Loop().after(*loading))

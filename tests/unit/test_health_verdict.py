@@ -94,3 +94,23 @@ def test_everybody_can_read_the_verdict_whatever_the_umask(tmp_path: Path) -> No
         "healthy": 0o644,
         "unhealthy.json": 0o644,
     }
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_and_ends_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    verdict = HealthVerdict(tmp_path / "run_dir_that_is_gone")
+    verdict.healthy()
+    verdict.drain("The server is draining.")
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 4  # the first verdict, and those three
+    assert all("the verdict of /ping cannot be written" in line for line in said)
+    assert all("look at the room in the temporary folder" in line for line in said)
+
+
+def test_a_full_disk_does_not_keep_the_server_healthy(tmp_path: Path) -> None:
+    verdict = HealthVerdict(tmp_path)
+    verdict.healthy()
+    (tmp_path / "unhealthy.new").mkdir()  # in the way of the reason
+    verdict.unhealthy("No worker is ready.")
+    assert not (tmp_path / "healthy").exists()

@@ -214,3 +214,20 @@ def test_the_level_is_the_least_that_is_written(level: int, expected: list[str])
         "for level in (10, 20, 40): logging.log(level, 'hello')\n"
     )
     assert [line["level"] for line in lines] == expected
+
+
+def test_a_traceback_of_thousands_of_frames_fits_into_a_pipe() -> None:
+    def one(depth: int) -> Never:
+        other(depth)
+
+    def other(depth: int) -> Never:
+        if depth:
+            one(depth - 1)
+        raise ValueError
+
+    with pytest.raises(ValueError) as caught:
+        one(200)
+    told = logs.without_messages(caught.value)
+    assert "frames are left out ..." in told
+    assert told.count("  File ") == logs.OUTERMOST + logs.INNERMOST
+    assert told.endswith(f"ValueError: {logs.SILENT}")

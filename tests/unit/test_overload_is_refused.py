@@ -153,6 +153,15 @@ def test_a_worker_holds_no_more_bodies_than_there_is_room_for():
     room.take(MEGABYTE // 2)
 
 
+def test_what_a_dead_worker_had_let_in_has_room_at_the_next_one():
+    room = BodyRoom(10)
+    room.take(10)
+    head = b"POST /invocations HTTP/1.1\r\nHost: model\r\nX-Serving-Orphaned: 1\r\nContent-Length: 5\r\n\r\n"
+    service = Echo()
+    HotPath(service, None, room).serve(Pieces(head + b"saved"), lambda: True)
+    assert service.bodies == [b"saved"]
+
+
 def test_a_body_that_is_the_only_one_always_has_room():
     room = BodyRoom(MEGABYTE)
     room.take(1000 * MEGABYTE)

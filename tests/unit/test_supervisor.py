@@ -7,7 +7,7 @@ import pytest
 
 from fakes import FakeChild, FakeClock, FakeVerdict
 from serving import nginx as door
-from serving.deaths import ASKED, CRASHED, Death
+from serving.deaths import ASKED, CRASHED, REFUSED, Death
 from serving.status import DOOR_CHANGED, LOADING, WORKER_GONE, WORKER_READY
 from serving.supervisor import DRAIN_SECONDS, LAST_CALL_SECONDS, RECOVERY_SECONDS, STOP_SECONDS, Supervisor
 
@@ -15,6 +15,7 @@ Event = Callable[["Life"], None]
 
 CRASH = Death(CRASHED, "it crashed (SIGSEGV)", signal="SIGSEGV", seconds_lived=0.5, seconds_ready=0.1, in_model=1)
 CRASH_IN_LOADING = CRASH._replace(seconds_ready=None, in_model=0)
+UNABLE = Death(REFUSED, "it could not start; a line before this one says why", exit_status=3, seconds_lived=0.5)
 
 STARTUP_TIMEOUT = 600.0
 NGINX, GUNICORN = 10, 20  # pids
@@ -206,6 +207,18 @@ HISTORIES = {
     ),
     "gunicorn fails: nginx is stopped, and the status is gunicorn's": (
         (loading(), ends(GUNICORN, 3), ends(NGINX, 0)),
+        [LOADING_REASON, "503 gunicorn has ended.", "nginx gets SIGTERM"],
+        3,
+    ),
+    "a worker cannot load its copy, and gunicorn ends the others: the status is gunicorn's": (
+        (
+            loading(),
+            gone(21, UNABLE),
+            gone(22, UNABLE),
+            gone(23, UNABLE._replace(cause=ASKED)),
+            ends(GUNICORN, 3),
+            ends(NGINX, 0),
+        ),
         [LOADING_REASON, "503 gunicorn has ended.", "nginx gets SIGTERM"],
         3,
     ),

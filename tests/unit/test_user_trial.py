@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from serving.privileges import User
 from serving.processes import PROGRAM_DIR
+from serving.user_trial import Needs, tried
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -144,3 +146,12 @@ def test_a_trial_that_fails_itself_is_an_obstacle_and_told_in_full(attempt: Try)
     assert level == 30
     assert reason.startswith("what user 12345 may do cannot be found out: Traceback")
     assert "TypeError" in reason
+
+
+def test_a_user_whom_the_kernel_does_not_know_is_an_obstacle_and_no_crash(folder: Path) -> None:
+    """As in a user namespace without that user, where the kernel says EINVAL."""
+    user = User("beyond", 1 << 40, 1 << 40)
+    obstacle = tried(user, Needs(programs=[], trees=[], folders=[], port=50505, run_dir=folder / "run"))
+    assert obstacle is not None
+    assert "its user namespace does not have that user" in obstacle.reason
+    assert stat.S_IMODE((folder / "run").stat().st_mode) == 0o700

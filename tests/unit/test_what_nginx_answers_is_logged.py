@@ -108,3 +108,11 @@ def test_what_cannot_be_read_ends_nothing(
 def test_every_error_that_nginx_writes_has_its_code_in_the_log() -> None:
     bodies = door.error_bodies(Settings.from_environment({}))
     assert set(bodies) <= set(CODES.values())
+
+
+def test_a_path_that_is_no_text_is_logged_and_counted_too(
+    nginx_writes: Callable[..., None], capfd: pytest.CaptureFixture[str], table: Table
+) -> None:
+    nginx_writes(line(path="/caf?").replace(b"?", b"\xe9"))
+    (written,) = lines_in(capfd)
+    assert written["path"] == "/caf\ufffd"

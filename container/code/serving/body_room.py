@@ -14,9 +14,14 @@ class BodyRoom:
         """Hold up to *most* bytes, None for no limit; a body that is the only one always has room."""
         self._most, self._held = most, 0
 
-    def take(self, size: int) -> None:
-        """Make room for a body of *size* bytes; raise `Overloaded` if there is none before others are answered."""
-        if self._most is not None and self._held and self._held + size > self._most:
+    def take(self, size: int, *, at_any_rate: bool = False) -> None:
+        """
+        Make room for a body of *size* bytes.
+
+        Raises:
+            Overloaded: there is none before others are answered, and it need not be found *at any rate*.
+        """
+        if self._most is not None and self._held and self._held + size > self._most and not at_any_rate:
             raise Overloaded(
                 f"The server holds {self._held / MEGABYTE:.0f} MB of requests that are not answered yet, and has no "
                 f"room for {size / MEGABYTE:.1f} MB more. Try again later, at a lower rate, or with smaller requests.",

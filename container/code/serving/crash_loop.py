@@ -10,7 +10,7 @@ SHORT_LIFE = 60.0  # seconds as a ready worker; who was idle for longer did not 
 
 class CrashLoop:
     """
-    Counts deaths of workers that have answered nothing.
+    Counts deaths of workers that have answered nothing, while no other worker has answered anything either.
 
     One generation counts once: of workers that die together, and of a worker that was there before the last death,
     nothing is learnt of its successors. An input on trial is to blame itself, and will be refused. Somebody who kills
@@ -35,7 +35,9 @@ class CrashLoop:
 
     def add(self, death: Death) -> bool:
         """Take note of a death; return whether that makes a loop."""
-        if was_of_use(death) or self._is_killing_among_answers(death):
+        others_answer = death.answered_by_all > self._answered
+        self._answered = max(self._answered, death.answered_by_all)
+        if was_of_use(death) or others_answer:
             self._causes.clear()
         elif not has_another_reason(death):
             self._count(death)
@@ -45,10 +47,7 @@ class CrashLoop:
         now = self._clock()
         if now - death.seconds_lived >= self._last_at:
             self._causes.append(death.words)
-            self._last_at, self._answered = now, death.answered_by_all
-
-    def _is_killing_among_answers(self, death: Death) -> bool:
-        return death.cause == KILLED and death.answered_by_all > self._answered
+            self._last_at = now
 
 
 def was_of_use(death: Death) -> bool:

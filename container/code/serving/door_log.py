@@ -65,7 +65,7 @@ class DoorLog:
 def report(line: bytes) -> None:
     """Count a request, and write its line in the form that the workers have."""
     try:
-        fields = dict(fields_of(json.loads(line)))
+        fields = dict(fields_of(json.loads(line.decode(errors="replace"))))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("nginx wrote an access line that cannot be read: %s", type(error).__name__)
         return

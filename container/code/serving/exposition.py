@@ -87,7 +87,11 @@ class Counted(Collector):
         healthy = self._run_dir is not None and (self._run_dir / "healthy").exists()
         yield GaugeMetricFamily("serving_ready", "1 while /ping answers 200, else 0.", float(healthy))
         seconds = self._table.highest(cells.LOAD_SECONDS)
-        yield GaugeMetricFamily("serving_model_load_seconds", "How long the last load of the model took.", seconds)
+        yield GaugeMetricFamily(
+            "serving_model_load_seconds",
+            "The longest that a process took to load the model.",
+            seconds,
+        )
         info = GaugeMetricFamily("serving_info", "Always 1; the labels say what is served.", labels=labels())
         info.add_metric(self._served, 1.0)
         yield info

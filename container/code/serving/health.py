@@ -5,14 +5,22 @@ The health verdict: files that nginx looks at, so that `/ping` never waits behin
 SIGTERM on.
 """
 
+import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from serving.errors import NotReady, error_body
 
+log = logging.getLogger(__name__)
+
 
 class HealthVerdict:
-    """The present verdict, kept where nginx reads it."""
+    """
+    The present verdict, kept where nginx reads it.
+
+    A disk that is full, or a folder that is gone, is said in the log and is no end of the server: a drain matters more.
+    """
 
     def __init__(self, run_dir: Path):
         """Keep the verdict in *run_dir*; it begins unhealthy."""
@@ -24,23 +32,39 @@ class HealthVerdict:
 
     def healthy(self) -> None:
         """Answer 200 from now on."""
-        if not self._healthy.is_file():
-            write_new(self._healthy, b"")
         self.reason = None
+        try:
+            if not self._healthy.is_file():
+                write_new(self._healthy, b"")
+        except OSError as error:
+            cannot_write(error)
 
     def unhealthy(self, reason: str) -> None:
         """Answer 503 with *reason* from now on."""
-        if reason != self.reason:
+        before, self.reason = self.reason, reason
+        with suppress(OSError):
+            self._healthy.unlink(missing_ok=True)  # first, for it needs no room
+        if reason == before:
+            return
+        try:
             new = self._reason.with_suffix(".new")
             write_new(new, error_body(NotReady.code, reason, None))
             new.replace(self._reason)
-        self._healthy.unlink(missing_ok=True)
-        self.reason = reason
+        except OSError as error:
+            cannot_write(error)
 
     def drain(self, reason: str) -> None:
         """Answer 503 with *reason* from now on, and have nginx refuse invocations too."""
         self.unhealthy(reason)
-        write_new(self._draining, b"")
+        try:
+            write_new(self._draining, b"")
+        except OSError as error:
+            cannot_write(error)
+
+
+def cannot_write(error: OSError) -> None:
+    """Say that nginx goes on with an old verdict, or without the reason."""
+    log.error("the verdict of /ping cannot be written: %s; look at the room in the temporary folder", error)
 
 
 def write_new(path: Path, content: bytes) -> None:

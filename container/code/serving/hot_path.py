@@ -21,6 +21,7 @@ from serving.counts import request_begins
 from serving.errors import Overloaded, RequestError
 from serving.inference import InferenceRequest, InferenceResponse, Timing
 from serving.plain_requests import PlainHead, read_plain_head
+from serving.quarantine import ORPHANED
 from serving.refusals import JSON, refusal_of
 
 PATH = "/invocations"
@@ -61,16 +62,19 @@ class HotPath:
             if head is None:
                 return data
             exchange = Exchange(connection, head, time.monotonic(), is_open)
-            goes_on, data = self._exchange(connection, exchange, data[end:], head.length)
+            goes_on, data = self._exchange(connection, exchange, data[end:], head)
             if not goes_on:
                 return b""
             del exchange  # or it would be kept until the next request comes
         return b""
 
-    def _exchange(self, connection: Connection, exchange: "Exchange", data: bytes, length: int) -> tuple[bool, bytes]:
+    def _exchange(
+        self, connection: Connection, exchange: "Exchange", data: bytes, head: PlainHead
+    ) -> tuple[bool, bytes]:
         """Answer a request of which *data* was read; return whether to go on, and what follows it."""
+        length = head.length
         try:
-            self._room.take(length)
+            self._room.take(length, at_any_rate=ORPHANED in head.headers)  # a worker that has died had let it in
         except Overloaded as error:
             data = without_body(connection, data, length)
             return exchange.refuse(error), data

@@ -1,6 +1,7 @@
 """`serve`: start nginx and gunicorn, keep the health verdict, stop in order, and end with an honest status."""
 
 import argparse
+import contextlib
 import logging.config
 import os
 import selectors
@@ -10,7 +11,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from serving import counts, logs, privileges, status
@@ -42,24 +43,29 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         STDERR.never_wait()
         privileges.forbid_new_privileges()
         require_nginx()
-        with make_run_dir() as run_dir:
+        with run_folder() as run_dir:
             if options.check:
-                return check_as_user(settings, Path(run_dir), environ)
-            return serve(settings, Path(run_dir), environ)
+                return check_as_user(settings, run_dir, environ)
+            return serve(settings, run_dir, environ)
     except StartError as error:
         logging.config.dictConfig(logs.configuration(logging.INFO))
         log.critical("cannot start: %s", error)
         return 1
 
 
-def make_run_dir() -> "tempfile.TemporaryDirectory[str]":
-    """Make the one folder that is written to."""
+@contextlib.contextmanager
+def run_folder() -> Iterator[Path]:
+    """Make the one folder that is written to; remove what may be removed, for a root may lack capabilities."""
     try:
-        return tempfile.TemporaryDirectory(prefix="serving-", ignore_cleanup_errors=True)
+        run_dir = Path(tempfile.mkdtemp(prefix="serving-"))
     except OSError as error:
         raise StartError(
             f"No folder to write to: {error}. Give the container one (docker run --tmpfs /tmp), or set TMPDIR."
         ) from None
+    try:
+        yield run_dir
+    finally:
+        shutil.rmtree(run_dir, ignore_errors=True)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -98,7 +104,12 @@ def serve(settings: Settings, run_dir: Path, environ: Mapping[str, str]) -> int:
     supervisor = Supervisor(
         nginx, gunicorn, verdict, settings.startup_timeout, time.monotonic, count_death=counts.worker_died
     )
-    return watch(supervisor, notes, reader, door_log, metrics)
+    try:
+        return watch(supervisor, notes, reader, door_log, metrics)
+    finally:
+        if supervisor.exit_status is None:  # an error of ours: nobody is left behind
+            for child in (nginx, gunicorn):
+                child.kill_group()
 
 
 def watch(

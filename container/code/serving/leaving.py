@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 log = logging.getLogger(__name__)
@@ -15,8 +16,10 @@ def leave() -> NoReturn:
     A thread that comes back from native code into an interpreter that is being taken down is ended on the spot, and
     with C++ on its stack that is SIGABRT: a crash in the log, and a core file, where all was well.
     """
-    log.info("ended while the model was computing for nobody")
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    try:
+        log.info("ended while the model was computing for nobody")
+        for flush in (logging.shutdown, sys.stdout.flush, sys.stderr.flush):
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                flush()
+    finally:
+        os._exit(0)

@@ -17,6 +17,9 @@ OURS = ("serving", "gunicorn")  # what these log of an exception, nobody chose w
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+OUTERMOST, INNERMOST = 20, 40  # frames of a traceback that are told
+
+
 class JsonFormatter(logging.Formatter):
     """Write a record's time, level, logger and message, then whatever was passed as `extra`."""
 
@@ -41,10 +44,18 @@ def without_messages(error: BaseException) -> str:
     """Return the traceback of *error* and of what led to it: where, and of which types."""
     told = []
     for each in reversed(list(causes_of(error))):
-        frames = traceback.format_tb(each.__traceback__)
+        frames = shortened(traceback.format_tb(each.__traceback__))
         head = ["Traceback (most recent call last):\n"] if frames else []
         told.append("".join((*head, *frames, f"{name_of(type(each))}: {SILENT}")))
     return "\n\nwhich led to:\n\n".join(told)
+
+
+def shortened(frames: list[str]) -> list[str]:
+    """Return the outermost and the innermost of *frames*: a line that fits into no pipe is a line lost."""
+    left_out = len(frames) - OUTERMOST - INNERMOST
+    if left_out <= 0:
+        return frames
+    return [*frames[:OUTERMOST], f"  ... {left_out} frames are left out ...\n", *frames[-INNERMOST:]]
 
 
 def name_of(kind: type[BaseException]) -> str:

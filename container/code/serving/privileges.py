@@ -115,14 +115,16 @@ def environment_for(user: User | None, environ: Mapping[str, str], run_dir: Path
 
 def open_run_dir(run_dir: Path, user: User) -> None:
     """Let the user make files in the run folder, which stays ours, so that nobody moves it from under us."""
-    os.chown(run_dir, -1, user.gid)
+    os.chown(run_dir, user.uid, user.gid)
+    os.chown(run_dir, os.geteuid(), -1)
     run_dir.chmod(0o770)
 
 
 def hand_over(run_dir: Path, user: User) -> None:
     """Give the user what is in the run folder by now, and what it writes its log to."""
     for path in run_dir.rglob("*"):
-        os.chown(path, user.uid, user.gid, follow_symlinks=False)
+        if path.is_dir() or path.lstat().st_nlink == 1:  # not another name that somebody gave a file of ours
+            os.chown(path, user.uid, user.gid, follow_symlinks=False)
     for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):
         # Docker does the same for `--user`: a program may want to open /dev/stderr, which is this pipe by another name.
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
@@ -143,7 +145,7 @@ def may_set_groups() -> bool:
     """Tell whether we could take on other groups, as root with all its capabilities can."""
     try:
         os.setgroups(os.getgroups())
-    except PermissionError:
+    except OSError:
         return False
     return True
 
@@ -155,6 +157,7 @@ def nginx_stderr(user: User | None) -> Iterator[int]:
         yield STDERR.descriptor  # which never makes it wait
         return
     reader, writer = os.pipe()
+    os.set_blocking(writer, False)  # nginx drops lines rather than wait for a log that nobody reads
     sieve = subprocess.Popen(NO_EMERGENCY, stdin=reader, stdout=sys.stderr.fileno(), start_new_session=True)
     sieve.returncode = 0  # it ends when nginx has, and is reaped as the orphans are
     os.close(reader)

@@ -40,8 +40,8 @@ def wait_status_of(pid: int) -> int | None:
     nginx sends a request again as soon as the kernel has closed the connection. The process is no zombie then, and the
     arbiter knows of nothing; but it is marked as exiting, and its status is there.
     """
-    with suppress(OSError):  # waited for meanwhile, or no /proc
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    with suppress(OSError, ValueError, IndexError):  # waited for meanwhile, or no /proc
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         if int(fields[FLAGS]) & EXITING:
             return int(fields[-1])
     return None
@@ -107,7 +107,9 @@ class Quarantine:
             if self._suspects:
                 self._clear_all(digests, answered)
             yield answered
-            row.enter_again(len(digests))  # those that are answered too: it is not worth the time to tell them apart
+            # Those that are answered too: it is not worth the time to tell them apart. All of it anew, for a part of a
+            # streamed answer may have used the row meanwhile.
+            row.enter(digests, verdict == SUSPECT)
 
     def _step(self, steps: Iterator[Answered]) -> Answered | None:
         answered: Answered | None = None

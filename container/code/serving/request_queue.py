@@ -104,8 +104,11 @@ class RequestQueue:
         self._turn.stop()
         now = self._clock()
         self._answering = True  # from here on, for greenlets may run while their callers are looked for
-        tickets = self._next(now)
-        self._answering = bool(tickets)
+        tickets: list[Ticket] = []
+        try:
+            tickets = self._next(now)
+        finally:
+            self._answering = bool(tickets)
         if tickets:
             for ticket in tickets:
                 ticket.begin(now, len(tickets))

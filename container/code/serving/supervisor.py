@@ -7,7 +7,7 @@ from typing import Protocol
 
 from serving import status
 from serving.crash_loop import CrashLoop
-from serving.deaths import UNKNOWN, Death
+from serving.deaths import ASKED, REFUSED, UNKNOWN, Death
 
 DRAIN_SECONDS = 24.5  # then whatever is left is killed: SageMaker itself kills 30 s after SIGTERM
 LAST_CALL_SECONDS = 0.5  # of them: a connection that nginx has not accepted yet is reset when it closes its socket
@@ -169,7 +169,7 @@ class Supervisor:
             self._deadline = self._clock() + RECOVERY_SECONDS
 
     def _early_death(self, death: Death) -> None:
-        self._early_deaths += 1
+        self._early_deaths += death.cause not in (ASKED, REFUSED)  # over the latter gunicorn itself ends
         if self._early_deaths == EARLY_DEATHS:
             log.critical(
                 "cannot start: %d workers died before one was ready; of the last one: %s. A native library may have "

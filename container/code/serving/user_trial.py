@@ -19,7 +19,7 @@ from serving.settings import Settings
 FINE = "fine"
 LACKS_CAPABILITIES = (
     "this root may not become user {user}, give it files or end its processes: CAP_SETUID, CAP_SETGID, CAP_CHOWN or "
-    "CAP_KILL was taken away (docker run --cap-drop)"
+    "CAP_KILL was taken away (docker run --cap-drop), or its user namespace does not have that user"
 )
 MAY_NOT_READ = (
     "user {user} may not use {path}: let everybody read it (chmod -R a+rX, and a+x for the folders above it), or set "
@@ -55,7 +55,7 @@ def tried(user: User, needs: Needs) -> Obstacle | None:
     try:
         open_run_dir(needs.run_dir, user)
         answer = answer_of_trial(user, needs)
-    except PermissionError:
+    except (OSError, OverflowError):  # EINVAL, say: a user namespace that does not know the user
         answer = ""
     if answer == FINE:
         return None
@@ -95,7 +95,7 @@ def may_become(user: User) -> bool:
     """Become the user, and tell whether we did."""
     try:
         become(user)
-    except PermissionError:
+    except (OSError, OverflowError):
         return False
     return True
 

@@ -51,10 +51,6 @@ class Row:
         words[CALLED] = 0
         words[ANSWERED] += answered
 
-    def enter_again(self, requests: int) -> None:
-        """Note that the model is called once more for requests among those that are listed."""
-        self._words[CALLED] = requests
-
     def ready(self, now: int) -> None:
         """Note that the worker has a warm model."""
         self._words[READY_AT] = now
