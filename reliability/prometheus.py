@@ -29,6 +29,8 @@ scrape_configs:
       - targets: ["{target}"]
 """
 
+STARTING = 503  # in plain text, until it has read its data
+
 Values = dict[str, float]  # by the one label that a query leaves, "" if it leaves none
 
 
@@ -43,7 +45,9 @@ class Prometheus:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=self.patience)
         with contextlib.closing(connection), contextlib.suppress(OSError):
             connection.request("GET", f"/api/v1/query?query={quote(query)}")
-            return result_of(query, connection.getresponse().read())
+            answer = connection.getresponse()
+            if answer.status != STARTING:
+                return result_of(query, answer.read())
         return []
 
     def values(self, query: str) -> Values:

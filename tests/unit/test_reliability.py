@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.server
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -535,6 +537,19 @@ def test_a_prometheus_that_does_not_answer_has_no_values_and_is_not_waited_for_f
     assert nobody.values("up") == {}
     with pytest.raises(Refused, match=r"has not scraped serving_ready within 0\.2 s: is there a /metrics\?"):
         nobody.wait_for_scrape()
+
+
+def test_a_prometheus_that_is_still_starting_is_no_answer_yet():
+    class Starting(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(503, "Service Unavailable")
+
+        def log_message(self, *arguments):
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Starting) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert prometheus.Prometheus(server.server_port, patience=10).values("up") == {}
 
 
 def test_what_prometheus_complains_of_is_passed_on():
