@@ -7,7 +7,8 @@ SIGTERM on.
 
 import logging
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from serving.errors import NotReady, error_body
@@ -33,11 +34,9 @@ class HealthVerdict:
     def healthy(self) -> None:
         """Answer 200 from now on."""
         self.reason = None
-        try:
+        with said_if_impossible():
             if not self._healthy.is_file():
                 write_new(self._healthy, b"")
-        except OSError as error:
-            cannot_write(error)
 
     def unhealthy(self, reason: str) -> None:
         """Answer 503 with *reason* from now on."""
@@ -46,25 +45,25 @@ class HealthVerdict:
             self._healthy.unlink(missing_ok=True)  # first, for it needs no room
         if reason == before:
             return
-        try:
+        with said_if_impossible():
             new = self._reason.with_suffix(".new")
             write_new(new, error_body(NotReady.code, reason, None))
             new.replace(self._reason)
-        except OSError as error:
-            cannot_write(error)
 
     def drain(self, reason: str) -> None:
         """Answer 503 with *reason* from now on, and have nginx refuse invocations too."""
         self.unhealthy(reason)
-        try:
+        with said_if_impossible():
             write_new(self._draining, b"")
-        except OSError as error:
-            cannot_write(error)
 
 
-def cannot_write(error: OSError) -> None:
-    """Say that nginx goes on with an old verdict, or without the reason."""
-    log.error("the verdict of /ping cannot be written: %s; look at the room in the temporary folder", error)
+@contextmanager
+def said_if_impossible() -> Iterator[None]:
+    """Say what cannot be written; nginx goes on with an old verdict, or without the reason."""
+    try:
+        yield
+    except OSError as error:
+        log.error("the verdict of /ping cannot be written: %s; look at the room in the temporary folder", error)
 
 
 def write_new(path: Path, content: bytes) -> None:
