@@ -235,6 +235,17 @@ def test_a_death_on_trial_that_the_arbiter_has_not_seen_yet_condemns_unless_it_w
         assert container.second.stands_alone(again)
 
 
+def test_a_death_that_the_arbiter_sees_while_it_is_looked_for_is_found_all_the_same(container: Container) -> None:
+    container.first.row.enter([P], on_trial=True)
+
+    def waited_for_meanwhile(pid: int) -> None:
+        container.first.row.exited(CRASHED)
+
+    second = Quarantine(container.table, 1, waited_for_meanwhile)
+    with pytest.raises(InputKillsTheModel):
+        second.admit(POISON._replace(headers=SENT_AGAIN))
+
+
 def test_what_was_only_queued_with_the_dead_is_no_suspect(container: Container) -> None:
     killed_by(container.first, POISON)
     container.ended[100] = CRASHED
@@ -250,6 +261,25 @@ def test_the_kernel_tells_how_a_process_has_ended_before_anybody_waits_for_it() 
     assert wait_status_of(child.pid) == KILLED
     child.wait()
     assert wait_status_of(child.pid) is None
+
+
+@pytest.mark.parametrize("program", ["raise SystemExit(3)", "os.kill(os.getpid(), 9)", "pass"])
+def test_the_arbiter_learns_of_an_end_before_it_lets_the_kernel_forget_it(program: str) -> None:
+    # In a process of its own, which has no other children.
+    script = f"""
+import os
+from serving.arbiter import ended_child
+pid = os.fork()
+if pid == 0:
+    {program}
+    os._exit(0)
+while (ended := ended_child()) is None:
+    pass
+assert ended_child() == ended == os.wait4(pid, 0)[:2], ended
+assert ended_child() is None
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(serving.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, timeout=60)
 
 
 # -- streams

@@ -6,7 +6,7 @@ gunicorn ends the server when a worker exits with 3 or 4, whoever said so, and g
 
 import os
 import signal
-from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from gunicorn.app.wsgiapp import WSGIApplication
@@ -17,6 +17,8 @@ from serving.cgroups import oom_kills
 from serving.deaths import REFUSED
 from serving.post_mortem import PostMortem, Remains
 from serving.worker import CooperativeWorker
+
+CORE_DUMPED = 0x80  # of a wait status
 
 
 class ExactArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type information
@@ -43,13 +45,16 @@ class ExactArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type infor
 
     def reap_workers(self) -> None:
         """Wait for the workers that have ended; raise `HaltServer` if one of them could not start."""
-        for pid, wait_status, maxrss in ended_children():
+        while (ended := ended_child()) is not None:
+            pid, wait_status = ended
             worker = self.WORKERS.pop(pid, None)
+            if worker is not None:
+                self._post_mortem.begin(pid, worker.slot, wait_status)
+            maxrss = os.wait4(pid, 0)[2].ru_maxrss
             if worker is not None:
                 self._bury(worker, wait_status, maxrss)
 
     def _bury(self, worker: CooperativeWorker, wait_status: int, maxrss: int) -> None:
-        self._post_mortem.begin(worker.pid, worker.slot, wait_status)
         worker.death = self._post_mortem.of(
             Remains(
                 worker.pid, worker.slot, wait_status, maxrss, worker.born_at, worker.asked, worker.aborted,
@@ -70,16 +75,25 @@ class Server(WSGIApplication):  # type: ignore[misc]
         ExactArbiter(self).run()
 
 
-def ended_children() -> Iterator[tuple[int, int, int]]:
-    """Yield pid, wait status and greatest size of each child that has ended."""
-    while True:
-        try:
-            pid, wait_status, usage = os.wait4(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        yield pid, wait_status, usage.ru_maxrss
+def ended_child() -> tuple[int, int] | None:
+    """
+    Return pid and wait status of a child that has ended, None if there is none.
+
+    The kernel goes on to know it until it is waited for: the other workers, who have its requests already, must find
+    how it ended in one place or the other at every moment.
+    """
+    with suppress(ChildProcessError):
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is not None:
+            return ended.si_pid, as_wait_status(ended)
+    return None
+
+
+def as_wait_status(ended: os.waitid_result) -> int:
+    """Return what `wait` would, in which a signal's number has other bits than an exit status."""
+    if ended.si_code == os.CLD_EXITED:
+        return ended.si_status << 8
+    return ended.si_status | (CORE_DUMPED if ended.si_code == os.CLD_DUMPED else 0)
 
 
 if __name__ == "__main__":

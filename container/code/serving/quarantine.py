@@ -142,6 +142,8 @@ class Quarantine:
         if wait_status is None:
             wait_status = self._wait_status(pid)
         if wait_status is None:
+            wait_status = row.wait_status  # the arbiter may have waited for it since it was read above
+        if wait_status is None:
             return IN_A_CALL
         killed = os.WIFSIGNALED(wait_status) and os.WTERMSIG(wait_status) == signal.SIGKILL
         return QUARANTINED if row.on_trial and not killed else SUSPECT
