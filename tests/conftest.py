@@ -1,13 +1,19 @@
 """Tests are sorted by what they need; what this machine lacks is skipped with the reason, or fails if REQUIRE_ALL=1."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
 from server import IMAGE, ROOT
+from side_by_side import pytest_xdist_make_scheduler  # noqa: F401  # a hook
 
 NEEDS = {
     "nginx": "nginx is not on PATH; as root on Debian, `make test` installs it",
@@ -41,10 +47,19 @@ def available(need: str) -> bool:
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
+@contextmanager
+def the_only_builder() -> Iterator[None]:
+    """Let the other processes of this run wait for the build, and then find it in the cache."""
+    with (Path(gettempdir()) / "sagemaker-byoc-image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def image() -> str:
     """The image, built from this checkout: minutes the first time, seconds from the builder's cache."""
     arguments = ["--file", str(ROOT / "container" / "Dockerfile"), "--tag", IMAGE, str(ROOT)]
-    built = subprocess.run(["docker", "build", *arguments], capture_output=True, text=True, check=False)
+    with the_only_builder():
+        built = subprocess.run(["docker", "build", *arguments], capture_output=True, text=True, check=False)
     assert built.returncode == 0, f"the image does not build:\n{built.stdout[-3000:]}\n{built.stderr[-3000:]}"
     return IMAGE

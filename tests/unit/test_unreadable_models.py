@@ -2,6 +2,9 @@
 
 import os
 from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -22,7 +25,7 @@ def nobody_in_particular():
 
 @pytest.fixture
 def model_dir(tmp_path):
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+    for parent in (tmp_path, *takewhile(lambda parent: parent != Path(gettempdir()), tmp_path.parents)):
         parent.chmod(0o755)
     return folder(
         tmp_path / "model", {"model.joblib": b"never read", "manifest.json": '{"files": {"model.joblib": "x"}}'}
