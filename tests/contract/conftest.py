@@ -25,6 +25,7 @@ from server import MODELS, Server
 
 OWN_TARGETS = [pytest.param("host", marks=pytest.mark.nginx), pytest.param("image", marks=pytest.mark.engine)]
 OWN_MODEL = MODELS / "abalone"
+REPORT = "contract-report"
 FURTHER_SAMPLES = ("slow", "stream", "broken-stream", "session")
 
 Start = Callable[..., Server]
@@ -51,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("target", None):
-        config.pluginmanager.register(Report(config), "contract-report")
+        config.pluginmanager.register(Report(config), REPORT)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -81,7 +82,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Attach to each test's report what the table and the JSON say of its clause."""
     report = yield
     about = clause_of(item)
-    if about and is_about_the_target(call):
+    if about and item.config.pluginmanager.has_plugin(REPORT) and is_about_the_target(call):
         report.contract = Result.of(item, about.level(profile_of(item.config)), report, call)
     return report
 
