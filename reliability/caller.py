@@ -1,107 +1,15 @@
 """A client that knows what became of each of its requests: an answer, and which; or where the connection ended."""
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import NamedTuple, Self
 
 from reliability.accounts import Fate, Outcome
+from reliability.connection import Address, Answer, BrokenOff, Call, Connection
 
 PATIENCE = 20.0  # seconds that a client waits for an answer, from the moment at which it meant to ask
 REFUSALS = (429, 503)
 KEPT, NEW = "kept connection", "new connection"
 SHOWN = 120  # characters of an answer that should not have come
-
-Address = tuple[str, int]
-
-
-class Call(NamedTuple):
-    """A request, the answer that it should get, and when its client leaves by itself."""
-
-    kind: str
-    data: bytes  # as it goes through the socket
-    status: int = 200
-    body: bytes | None = None  # any, if None
-    leaves_after: float | None = None  # seconds, after which the client closes the connection
-    leaves_at: int | None = None  # bytes of the request, after which it does so
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A whole answer."""
-
-    status: int
-    head: bytes  # in lower case
-    body: bytes
-
-    @property
-    def is_last(self) -> bool:
-        """Tell whether the server closes the connection after it."""
-        return b"\r\nconnection: close" in self.head
-
-    def error_code(self) -> str:
-        """Return the code of one of our errors."""
-        return str(json.loads(self.body)["error"]["code"])
-
-
-class BrokenOff(Exception):
-    """The connection ended within the answer."""
-
-
-class Connection:
-    """A connection with one request on it at a time."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
-        self.reader, self.writer = reader, writer
-
-    @classmethod
-    async def open(cls, address: Address) -> Self:
-        """Connect."""
-        return cls(*await asyncio.open_connection(*address))
-
-    @property
-    def is_open(self) -> bool:
-        """Tell whether another request may be sent, as far as the client can know."""
-        return not (self.reader.at_eof() or self.writer.is_closing())
-
-    async def ask(self, call: Call) -> Answer:
-        """Send the request and return the answer; raise `BrokenOff` or `OSError` where the connection ends first."""
-        self.writer.write(call.data)
-        try:
-            head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-        except asyncio.IncompleteReadError as error:
-            if error.partial:
-                raise BrokenOff(f"within the head, after {len(error.partial)} bytes") from None
-            raise ConnectionResetError("closed without an answer") from None
-        try:
-            return Answer(int(head[9:12]), head, await self.body(head))
-        except (OSError, asyncio.IncompleteReadError) as error:
-            raise BrokenOff(f"within the body of a {int(head[9:12])}: {error or type(error).__name__}") from None
-
-    async def body(self, head: bytes) -> bytes:
-        """Read the body that the head announces."""
-        if b"\r\ntransfer-encoding: chunked" in head:
-            return b"".join([chunk async for chunk in self.chunks()])
-        _, found, rest = head.partition(b"\r\ncontent-length:")
-        return await self.reader.readexactly(int(rest.partition(b"\r\n")[0])) if found else await self.reader.read()
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the parts of a body that comes in parts."""
-        while size := int(await self.reader.readuntil(b"\r\n"), 16):
-            yield (await self.reader.readexactly(size + 2))[:-2]
-        await self.reader.readexactly(2)
-
-    async def leave(self, call: Call) -> None:
-        """Send a part of the request, and close."""
-        self.writer.write(call.data[: call.leaves_at])
-        await self.writer.drain()
-        self.close()
-
-    def close(self) -> None:
-        """Close at once."""
-        self.writer.transport.abort()
 
 
 class Caller:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reliability.accounts import Fate, Ledger, line
+from reliability.servers import WORKERS
 
 
 @dataclass
@@ -22,11 +23,17 @@ class Seen:
     recovery_seconds: float | None
     fates: dict[str, int]
     generator_cpu: float  # of one CPU
+    cpus: int
     ledger: Ledger = field(repr=False)
 
     def figures(self) -> dict[str, Any]:
         """Return what is worth keeping, as JSON has it."""
         return {name: value for name, value in vars(self).items() if name != "ledger"}
+
+    @property
+    def possible(self) -> float:
+        """Return what the model can do with what the load leaves of the CPUs."""
+        return self.capacity * min(1.0, (self.cpus - self.generator_cpu) / WORKERS)
 
     @property
     def failed_pings(self) -> int:

@@ -15,7 +15,8 @@ from benchmark.models import folder_named
 from benchmark.running import Running
 from reliability import program
 from reliability.accounts import Fate, Ledger
-from reliability.caller import Call, Caller
+from reliability.caller import Caller
+from reliability.connection import Call
 from reliability.killing import APART, Killer, moments
 from reliability.loops import closed_loop
 from reliability.promises import Promise, Report, account, none_of

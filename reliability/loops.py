@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from benchmark.open_loop import schedule
 from reliability.accounts import Fate, Ledger, Outcome
-from reliability.caller import PATIENCE, Address, Call, Caller
+from reliability.caller import PATIENCE, Caller
+from reliability.connection import Address, Call
 
 MOST_FILES = 65536
 PAUSE = 0.02  # seconds that a client waits after a refusal before it asks again

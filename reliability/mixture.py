@@ -7,7 +7,8 @@ from pathlib import Path
 from benchmark.model import Model
 from benchmark.models import folder_named
 from benchmark.wire import CSV, JSON, Request
-from reliability.caller import Call, Caller
+from reliability.caller import Caller
+from reliability.connection import Call
 
 LINES, NPY, TEXT = "application/jsonlines", "application/x-npy", "text/plain"
 LARGE, SPOOLED, STREAMED = 2000, 8000, 6  # rows: 0.3 MB, more than nginx keeps in memory, and an answer in six parts

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import itertools
+import os
 import statistics
 import sys
 import time
@@ -16,8 +17,9 @@ from benchmark.model import Model
 from benchmark.running import Running
 from reliability import program
 from reliability.accounts import Fate, Ledger, Outcome
-from reliability.caller import Call, Caller
+from reliability.caller import Caller
 from reliability.comparison import Seen, compared
+from reliability.connection import Call
 from reliability.loops import PAUSE, OpenLoop, closed_loop
 from reliability.promises import Promise, Report, account, at_least, at_most, none_of
 from reliability.servers import SECONDS_OF_CPU, WORKERS, burning_model, server_named, serving
@@ -33,6 +35,7 @@ FULL_SPEED = 1.5  # times what a request alone takes
 IMPATIENT = 3.0  # seconds after the end, in which nobody waits for more than full speed
 RECOVERY = 60.0  # seconds, after which nobody waits any more
 PEERS = (PATTERN, "mlflow", "bentoml", "litserve", "mlserver", "fastapi")
+BESIDE = "beside the load, which is on its machine"
 RIGHT = (Fate.ANSWERED, Fate.REFUSED)
 REFUSALS = (Fate.REFUSED, Fate.REFUSED_BARE)
 
@@ -83,6 +86,7 @@ async def tried(running: Running, rate: float, seconds: float, calm: float) -> S
         recovery_seconds=recovery,
         fates=ledger.by_fate(),
         generator_cpu=round(cpu, 3),
+        cpus=len(os.sched_getaffinity(0)),
         ledger=ledger,
     )
 
@@ -131,7 +135,7 @@ def promises(seen: Seen) -> list[Promise]:
     resets = ledger.count(Fate.LOST, Fate.BROKEN, Fate.TURNED_AWAY)
     recovery = RECOVERY if seen.recovery_seconds is None else seen.recovery_seconds
     return [
-        at_least("useful answers, of what the model can do", 100 * seen.useful / seen.capacity, 95, "%"),
+        at_least(f"useful answers, of what the model can do {BESIDE}", 100 * seen.useful / seen.possible, 95, "%"),
         at_most("p99 of a refusal", seen.refused_p99, 20, "ms"),
         at_most("p99 of /ping meanwhile", seen.ping_p99, 20, "ms"),
         none_of("pings that were not answered with 200", seen.failed_pings),
@@ -157,7 +161,10 @@ def overload(options: argparse.Namespace) -> Report:
 
         draw_overload([seen.figures() for seen in everything], options.plot)
     figures = {"servers": [seen.figures() for seen in everything], "left_out": left_out}
-    load = f"The load took {ours.generator_cpu:.0%} of one CPU."
+    load = (
+        f"The load took {ours.generator_cpu:.1%} of one of the {ours.cpus} CPUs, which the model has to itself when it "
+        f"shows what it can do: the useful answers are {ours.useful / ours.capacity:.1%} of that."
+    )
     tables = [compared(everything), *(["\n".join(left_out)] if left_out else []), account(ours.ledger), load]
     settings = program.settings_of(options, "rate", "seconds")
     return Report("overload", settings, promises(ours), figures, tables)

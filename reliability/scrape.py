@@ -14,7 +14,8 @@ from benchmark.errors import say
 from benchmark.running import Running
 from reliability import program
 from reliability.accounts import line
-from reliability.caller import Answer, Call, Caller
+from reliability.caller import Caller
+from reliability.connection import Answer, Call
 from reliability.mixture import calls_of
 from reliability.processes import ready_workers
 from reliability.prometheus import Prometheus, Values, scraping

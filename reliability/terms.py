@@ -17,7 +17,8 @@ from benchmark.running import Running
 from benchmark.wire import CSV, Request
 from reliability import program
 from reliability.accounts import Fate, Ledger, Outcome
-from reliability.caller import NEW, Call, Caller
+from reliability.caller import NEW, Caller
+from reliability.connection import Call
 from reliability.loops import closed_loop
 from reliability.promises import Promise, Report, account, none_of
 from reliability.servers import burning_model, server_named, serving

@@ -33,7 +33,8 @@ from reliability import (
     watching,
 )
 from reliability.accounts import Fate, Ledger, Outcome
-from reliability.caller import Answer, Call, Caller, judged
+from reliability.caller import Caller, judged
+from reliability.connection import Answer, Call
 from reliability.killing import Killer, moments
 from reliability.loops import OpenLoop, closed_loop
 from reliability.mixture import LEAVES_SENDING, LEAVES_WAITING, STREAM, WEIGHTS, mixed
@@ -353,7 +354,7 @@ def seen(ledger, **changes):
     pings = {"ping_p99": 8.0, "pings": {"sent": 300, "answered": 300}}
     return comparison.Seen(
         "ours",
-        **{**figures, **pings, "recovery_seconds": 0.9, "generator_cpu": 0.05, **changes},
+        **{**figures, **pings, "recovery_seconds": 0.9, "generator_cpu": 0.2, "cpus": 2, **changes},
         fates=ledger.by_fate(),
         ledger=ledger,
     )
@@ -366,7 +367,10 @@ def broken(found):
 def test_an_overload_that_was_borne_breaks_no_promise_and_each_shortcoming_breaks_its_own():
     good = ledger_of(outcome(), outcome(Fate.REFUSED))
     assert broken(seen(good)) == []
-    assert broken(seen(good, useful=17.0)) == ["useful answers, of what the model can do"]
+    useful = "useful answers, of what the model can do beside the load, which is on its machine"
+    assert broken(seen(good, useful=15.3)) == [useful]  # 94 % of the 16.2 that the load leaves
+    assert broken(seen(good, useful=15.5)) == []
+    assert broken(seen(good, useful=15.5, cpus=4)) == [useful]  # where there is room for both
     assert broken(seen(good, refused_p99=21.0)) == ["p99 of a refusal"]
     assert broken(seen(good, ping_p99=21.0)) == ["p99 of /ping meanwhile"]
     assert broken(seen(good, pings={"sent": 2, "answered": 1})) == ["pings that were not answered with 200"]
