@@ -6,6 +6,8 @@ gunicorn ends the server when a worker exits with 3 or 4, whoever said so, and g
 
 import os
 import signal
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -18,7 +20,20 @@ from serving.deaths import REFUSED
 from serving.post_mortem import PostMortem, Remains
 from serving.worker import CooperativeWorker
 
+PAUSE = 10.0  # seconds; the arbiter looks at its workers about once a second
 CORE_DUMPED = 0x80  # of a wait status
+
+
+class Pauses:
+    """Moments at which nothing in this container ran: `docker pause`, a suspended machine."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock, self._looked_at = clock, clock()
+
+    def have_just_ended(self) -> bool:
+        """Tell, to somebody who looks about every second, whether that was not so since the last look."""
+        before, self._looked_at = self._looked_at, self._clock()
+        return self._looked_at - before > PAUSE
 
 
 class ExactArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type information
@@ -29,6 +44,7 @@ class ExactArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type infor
         super().__init__(app)
         self._post_mortem = PostMortem(app.wsgi().extensions["worker_table"], oom_kills)
         self._halting = False
+        self._pauses = Pauses()
 
     def halt(self, reason: str | None = None, exit_status: int = 0) -> NoReturn:
         """End with all workers; that one of them refused to start is no reason any more."""
@@ -42,6 +58,13 @@ class ExactArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no type infor
         if worker is not None and sig != signal.SIGUSR1:
             worker.asked = True
         super().kill_worker(pid, sig)
+
+    def murder_workers(self) -> None:
+        """End workers that give no sign of life, but for those that could not because nobody could."""
+        if self._pauses.have_just_ended():
+            for worker in self.WORKERS.values():
+                worker.tmp.notify()
+        super().murder_workers()
 
     def reap_workers(self) -> None:
         """Wait for the workers that have ended; raise `HaltServer` if one of them could not start."""
