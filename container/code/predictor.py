@@ -20,8 +20,8 @@ from serving.refusals import JSON, refusal_of
 
 REFUSALS = {
     404: "There is nothing at this path; there are /ping, /invocations, /execution-parameters and /metrics.",
-    405: "This method is not for this path; /invocations takes POST, /ping GET and POST, /execution-parameters and "
-    "/metrics GET.",
+    405: "This method is not for this path; /invocations takes POST and PUT, /ping GET and POST, /execution-parameters "
+    "and /metrics GET.",
 }
 UNBUFFERED = {"X-Accel-Buffering": "no"}  # for nginx: each part goes out when it is there
 
@@ -56,7 +56,7 @@ def create_app(service: Service, max_body_bytes: int | None, metrics: Metrics = 
             raise NotReady("The model is not loaded in this process.")
         return Response(status=200)
 
-    @app.route("/invocations", methods=["POST"], provide_automatic_options=False)
+    @app.route("/invocations", methods=["POST", "PUT"], provide_automatic_options=False)
     def invocations() -> Response:
         """Answer with the model's prediction."""
         return response_of(service.answer(inference_request()))

@@ -110,6 +110,12 @@ EXAMPLES = [
     Example("abalone_featurizer", ["sex", *ABALONE], abalones, transformed),
     Example("abalone_predictor", [*SCALED, *SEXES], features, boosted, (CSV, JSON)),
 ]
+ELSEWHERE = {
+    "movie_sentiment": "models/test_text_examples.py",
+    "review_classifier": "training/test_the_review_classifier.py",
+    "transformer_sentiment": "models/test_transformer_example.py",
+    "turkish_sentiment": "models/test_text_examples.py",
+}
 SENT = (CSV, JSON, JSON_LINES, NPY)
 PATHS = [(example, sent, answered) for example in EXAMPLES for sent in SENT for answered in example.answers]
 
@@ -163,7 +169,9 @@ def own_answers(name: str) -> Any:
 
 
 def test_every_model_in_the_folder_is_tested() -> None:
-    assert sorted(path.name for path in MODELS.iterdir() if path.is_dir()) == [example.name for example in EXAMPLES]
+    tested = [*(example.name for example in EXAMPLES), *ELSEWHERE]
+    assert sorted(path.name for path in MODELS.iterdir() if path.is_dir()) == sorted(tested)
+    assert all(name in (MODELS.parent / "tests" / file).read_text() for name, file in ELSEWHERE.items())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)

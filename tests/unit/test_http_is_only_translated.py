@@ -165,7 +165,14 @@ def test_an_unknown_path_is_404() -> None:
     assert error_in(response)["code"] == "not_found"
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_invocation_may_be_put_as_well_as_posted() -> None:
+    service = Service()
+    answers = [client(service).open("/invocations", method=method, data=b"1,2").data for method in ("POST", "PUT")]
+    assert answers[0] == answers[1]
+    assert [request.body for request in service.requests] == [b"1,2", b"1,2"]
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_another_method_is_405_and_says_which_are_allowed(method: str) -> None:
     response = client(Service()).open("/invocations", method=method)
     assert response.status_code == 405
@@ -351,8 +358,8 @@ def test_execution_parameters_take_no_other_method(method: str) -> None:
     response = client(Service()).open("/execution-parameters", method=method)
     assert response.status_code == 405
     assert error_in(response)["message"] == (
-        "This method is not for this path; /invocations takes POST, /ping GET and POST, /execution-parameters and "
-        "/metrics GET."
+        "This method is not for this path; /invocations takes POST and PUT, /ping GET and POST, /execution-parameters "
+        "and /metrics GET."
     )
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}
 
