@@ -4,13 +4,15 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from serving.encoders import ENCODERS
 from serving.errors import StartError
+from serving.handlers import ANSWERS, METHODS, handler_hooks
 
 # The parameters are those of AWS's toolkits; each hook may take a `context` after them.
 PARAMETERS = {
@@ -35,6 +37,8 @@ class Hooks:
 
     Attributes:
         looks_at_requests: the names of those that do want it.
+        answers: the media types that can be answered without an `output_fn`; all that there are, unless it says so.
+        called: what the user calls a hook, where that is another name.
     """
 
     model_fn: Hook | None = None
@@ -44,11 +48,13 @@ class Hooks:
     transform_fn: Hook | None = None
     execution_parameters_fn: Hook | None = None
     looks_at_requests: frozenset[str] = frozenset()
+    answers: tuple[str, ...] = tuple(ENCODERS)
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_hooks(code_dir: Path, program: str) -> Hooks:
     """
-    Import `code_dir/program` and return its hooks; no hooks when there is no such file.
+    Import `code_dir/program` and return its hooks, or those of its handler class; none when there is no such file.
 
     Raises:
         StartError: for a name collision, a syntax error, an exception on import, or a hook that cannot be called.
@@ -59,10 +65,14 @@ def load_hooks(code_dir: Path, program: str) -> Hooks:
         return Hooks()
     refuse_collisions(code_dir)
     module = import_program(path)
-    hooks = {name: checked_hook(module, name, path) for name in PARAMETERS if hasattr(module, name)}
+    functions = {name: getattr(module, name) for name in PARAMETERS if hasattr(module, name)}
+    handler = handler_hooks(module, functions, path)
+    defined = functions | handler
+    hooks: dict[str, Any] = {name: checked_hook(name, hook, path) for name, hook in defined.items()}
     refuse_two_ways(hooks, path)
-    wanted = frozenset(name for name, hook in hooks.items() if hook is getattr(module, name))
-    return Hooks(**hooks, looks_at_requests=wanted)
+    wanted = frozenset(name for name, hook in hooks.items() if hook is defined[name])
+    found = Hooks(**hooks, looks_at_requests=wanted)
+    return replace(found, answers=ANSWERS, called=METHODS) if handler else found
 
 
 def refuse_code_without_program(path: Path) -> None:
@@ -138,9 +148,8 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def checked_hook(module: ModuleType, name: str, path: Path) -> Hook:
+def checked_hook(name: str, hook: Hook, path: Path) -> Hook:
     """Return the hook so that it can be called with a trailing context; raise `StartError` if it cannot be."""
-    hook: Hook = getattr(module, name)
     expected = f"{name}({', '.join(PARAMETERS[name])}), with or without a last parameter for the context"
     if not callable(hook):
         raise StartError(f"{path}: {name} is of type {type(hook).__name__}, not a function. Expected {expected}.")

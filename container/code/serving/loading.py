@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from serving.compiled import compiled_model
-from serving.encoders import ENCODERS
 from serving.errors import StartError
 from serving.execution_parameters import read_parameters
 from serving.hooks import TRACEBACK_HINT, Hooks, described, load_hooks, where
@@ -63,11 +62,11 @@ def default_accept(hooks: Hooks, manifest: Manifest, settings: Settings) -> str:
     """Return the answer's media type when the caller accepts anything: the operator's, the manifest's, or JSON."""
     accept = settings.default_accept or manifest.output.get("accept", DEFAULT)
     name = str(accept).partition(";")[0].strip().lower()
-    if hooks.output_fn or hooks.transform_fn or ALIASES.get(name, name) in ENCODERS:
+    if hooks.output_fn or hooks.transform_fn or ALIASES.get(name, name) in hooks.answers:
         return name
     raise StartError(
         f"The default answer is {accept!r}, by SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT or the manifest's output.accept, "
-        f"but without an output_fn there are only {', '.join(ENCODERS)}. Use one of these, or define output_fn."
+        f"but without an output_fn there are only {', '.join(hooks.answers)}. Use one of these, or define output_fn."
     )
 
 
@@ -82,7 +81,8 @@ def load_object(hooks: Hooks, manifest: Manifest, settings: Settings) -> Any:
     path = settings.code_dir / settings.program
     if not hooks.model_fn:
         return load_without_code(settings.model_dir, manifest, path)
-    loaded = call_at_start("model_fn", hooks.model_fn, str(settings.model_dir), settings=settings)
+    name = hooks.called.get("model_fn", "model_fn")
+    loaded = call_at_start(name, hooks.model_fn, str(settings.model_dir), settings=settings)
     if loaded is None:
         raise StartError(f"{path}: model_fn returned None. Return the loaded model.")
     return loaded

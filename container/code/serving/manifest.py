@@ -20,6 +20,7 @@ from serving.errors import StartError
 
 FILE_NAME = "manifest.json"
 NOT_HASHED = {"code", "samples", "__pycache__"}  # written by people, and read by them when they change
+FOR_BUYERS = "marketplace"  # at the top: no image and no archive has it
 DEFAULT_LIBRARIES = ("scikit-learn", "numpy", "pandas", "joblib", "xgboost-cpu")
 
 SAME_LIBRARY = {"xgboost": "xgboost-cpu", "xgboost-cpu": "xgboost"}  # one library, built with and without GPUs
@@ -138,7 +139,7 @@ def model_files(model_dir: Path) -> Iterator[Path]:
         parts = path.relative_to(model_dir).parts
         hidden = any(part.startswith(".") for part in parts)
         ours = path.name == FILE_NAME or path.suffix in (".md", ".py") or hidden
-        if path.is_file() and not ours and not NOT_HASHED & set(parts):
+        if path.is_file() and not ours and parts[0] != FOR_BUYERS and not NOT_HASHED & set(parts):
             yield path
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from serving.answers import call_hook, response_from, streamed_response
 from serving.charsets import text_from
 from serving.decoders import DECODERS, decode, decompress
-from serving.encoders import ENCODERS, LINE_TYPES, encode, encode_record
+from serving.encoders import LINE_TYPES, encode, encode_record
 from serving.errors import BadRequest, ModelFailed, StartError, UnprocessableInput, UnsupportedMediaType
 from serving.hooks import PARAMETERS, Hooks
 from serving.inference import Context, InferenceRequest, InferenceResponse
@@ -114,7 +114,7 @@ class Model:
     def negotiate(self, request: InferenceRequest) -> str:
         """Return the media type of the answer, before any work is done; hooks that write it accept any."""
         own_output = self.hooks.output_fn or self.hooks.transform_fn
-        return choose_accept(request.accept, () if own_output else tuple(ENCODERS), self.accept)
+        return choose_accept(request.accept, () if own_output else self.hooks.answers, self.accept)
 
     def decode(self, body: bytes, content_type: MediaType, context: Context) -> Any:
         """Return what `input_fn` made of the body, or the rows that the default decoders found in it."""
@@ -156,12 +156,12 @@ class Model:
         default = self.accept if ALIASES.get(self.accept, self.accept) in LINE_TYPES else JSON_LINES
         accept = choose_accept(context.request.accept, (*LINE_TYPES, JSON), default)
         media_type = JSON_LINES if ALIASES.get(accept, accept) == JSON else accept
-        name = "predict_fn" if self.hooks.predict_fn else "predict"
+        name = self.hooks.called.get("predict_fn", "predict_fn") if self.hooks.predict_fn else "predict"
         return streamed_response(name, predictions, media_type, lambda record: encode_record(record, media_type))
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Call the hook *name*; raise `RequestError` for what it raises."""
-        return call_hook(name, getattr(self.hooks, name), *arguments)
+        return call_hook(self.hooks.called.get(name, name), getattr(self.hooks, name), *arguments)
 
 
 def sealed(answer: InferenceResponse, context: Context) -> InferenceResponse:

@@ -21,6 +21,9 @@ ONE_THREAD = dict.fromkeys(
     "1",
 )
 
+# ONNX Runtime's wheels report to their maker, from a thread that a forked worker crashes over when it ends.
+NO_REPORTS = {"ORT_DISABLE_TELEMETRY": "1"}
+
 
 @dataclass(frozen=True)
 class Child:
@@ -55,6 +58,7 @@ def child_environment(environ: Mapping[str, str], settings: Settings, run_dir: P
     """Return the environment of the children: ours, the run folder, a home that can be written, one thread each."""
     home = environ.get("HOME", "")
     return {
+        **NO_REPORTS,
         **environ,
         **ONE_THREAD,
         "HOME": home if home and os.access(home, os.W_OK) else str(run_dir),
