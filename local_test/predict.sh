@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Send a sample of a model to a running server, and print the answer.
 #
-# usage: predict.sh [MODEL] [--port N] [--sample FILE] [--content-type TYPE] [--accept TYPE] [--show]
+# usage: predict.sh [MODEL] [--port N] [--endpoint NAME] [--sample FILE] [--content-type TYPE] [--accept TYPE] [--show]
 #
-#   MODEL           a folder of models/, or a path (default: abalone); its one_row.* sample is sent
-#   --port N        where the server listens (default: 8080)
-#   --sample FILE   send this file instead
-#   --content-type  its media type (default: by its extension)
-#   --accept TYPE   the media type wanted of the answer
-#   --show          print the curl command instead of running it
+#   MODEL            a folder of models/, or a path (default: abalone); its one_row.* sample is sent
+#   --port N         where the server listens (default: 8080)
+#   --endpoint NAME  ask this endpoint of `make endpoint` or `make pipeline`, which listens on the port
+#   --sample FILE    send this file instead
+#   --content-type   its media type (default: by its extension)
+#   --accept TYPE    the media type wanted of the answer
+#   --show           print the curl command instead of running it
 #
 # The answer's body goes to stdout. Exit status: 0 for a 2xx answer, 1 otherwise.
 #
@@ -21,11 +22,12 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 main() {
-  local model=abalone port=8080 sample='' content_type='' accept='' show='' folder
+  local model=abalone port=8080 endpoint='' sample='' content_type='' accept='' show='' folder url
   while [[ $# -gt 0 ]]; do
     case "$1" in
       -h | --help) help_text "$0"; exit ;;
       --port) port="${2:?--port needs a number}"; shift 2 ;;
+      --endpoint) endpoint="${2:?--endpoint needs a name}"; shift 2 ;;
       --sample) sample="${2:?--sample needs a file}"; shift 2 ;;
       --content-type) content_type="${2:?--content-type needs a media type}"; shift 2 ;;
       --accept) accept="${2:?--accept needs a media type}"; shift 2 ;;
@@ -44,10 +46,11 @@ main() {
 
   local -a request=(--header "Content-Type: ${content_type}")
   [[ -z "${accept}" ]] || request+=(--header "Accept: ${accept}")
+  url="http://localhost:${port}/${endpoint:+endpoints/${endpoint}/}invocations"
   if [[ -n "${show}" ]]; then
-    show_request "${sample}" "http://localhost:${port}/invocations" "${request[@]}"
+    show_request "${sample}" "${url}" "${request[@]}"
   else
-    send "${sample}" "http://localhost:${port}/invocations" "${request[@]}"
+    send "${sample}" "${url}" "${request[@]}"
   fi
 }
 
