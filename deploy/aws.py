@@ -22,7 +22,7 @@ from deploy.aws_errors import code_of, is_denied, words_of
 from deploy.call.calling import runtime_config
 from deploy.errors import Refused
 from deploy.facts import Account
-from deploy.stage.kinds import Stage
+from deploy.stage.kinds import Common
 
 PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 5})
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -50,7 +50,7 @@ class Aws:
         return Account(identity["Account"], identity["Arn"].split(":")[1], self.client("sts").meta.region_name)
 
 
-def connect(stage: Stage | None = None, environ: Mapping[str, str] = os.environ) -> Aws:
+def connect(stage: Common | None = None, environ: Mapping[str, str] = os.environ) -> Aws:
     """Return the account, in the stage's Region or else in that of the environment and the AWS configuration."""
     # boto3 by itself does not look at AWS_REGION, which the AWS CLI and the other SDKs prefer.
     region = (stage.region if stage else None) or environ.get("AWS_REGION") or None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.call.cutting import accept_of, cut_of, known, plain
+from deploy.call.documents import require_on_lines
 from deploy.errors import Refused
 from deploy.s3 import split
 from deploy.stack.tags import cost_note, tag_list
@@ -96,6 +97,8 @@ def planned(stage: BatchStage, model_name: str, bucket: str, now: datetime, rows
     """
     if faults := [*refusals(stage, bucket)]:
         raise Refused(f"The stage {stage.name} makes no transform job as it is:", *faults)
+    if rows:
+        require_on_lines(stage, rows)
     name = job_name(stage, now)
     source, target = input_of(stage, bucket), output_of(stage, bucket)
     if rows:

@@ -31,6 +31,7 @@ LEFT_OUT = (
     "id_rsa",
     "id_ed25519",
 )
+FOR_BUYERS = "marketplace"  # at the top, and left out as well
 NO_MODEL = ("*.md", "manifest.json", "samples/*", "*.py")  # at the top: for people, or about the model
 PROGRAM = "inference.py"
 WHEN = 315_532_800  # 1980-01-01: old programs find 1970 implausible
@@ -84,7 +85,8 @@ def _walk(folder: Path, left_out: list[str]) -> Iterator[Path]:
 
     for root, folders, files in os.walk(folder, onerror=unreadable):
         for names in (folders, files):
-            unwanted = [name for name in names if any(fnmatch(name, pattern) for pattern in LEFT_OUT)]
+            patterns = (*LEFT_OUT, FOR_BUYERS) if Path(root) == folder else LEFT_OUT
+            unwanted = [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
             left_out.extend(Path(root, name).relative_to(folder).as_posix() for name in unwanted)
             names[:] = [name for name in names if name not in unwanted]
         yield from (Path(root, name) for name in folders if Path(root, name).is_symlink())

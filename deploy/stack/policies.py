@@ -27,7 +27,7 @@ WRITES = (InstanceStage, PipelineStage, AsynchronousStage, BatchStage)
 
 def trust(account: Account) -> Document:
     """Return who may take the role: SageMaker, and only for this account's sake."""
-    return _document(
+    return document(
         {
             "Effect": "Allow",
             "Principal": {"Service": "sagemaker.amazonaws.com"},
@@ -39,12 +39,12 @@ def trust(account: Account) -> Document:
 
 def permissions(stage: Stage, facts: Facts, topics: Sequence[Any] = ()) -> Document:
     """Return the role's policy; *topics* are the ARNs of the stage's own."""
-    return _document(
-        *_images(facts),
+    return document(
+        *images(facts),
         *_archives(facts),
         *_key(stage),
         *_logs(stage, facts.account),
-        *_metrics(),
+        *metrics(),
         *_guardrails(stage, facts.account),
         *_objects(stage, facts),
         *_notifications(topics),
@@ -52,20 +52,23 @@ def permissions(stage: Stage, facts: Facts, topics: Sequence[Any] = ()) -> Docum
     )
 
 
-def _document(*statements: Statement) -> Document:
+def document(*statements: Statement) -> Document:
+    """Return a policy of these statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def _allow(sid: str, actions: Sequence[str], *resources: Any, **conditions: Any) -> Statement:
+def allow(sid: str, actions: Sequence[str], *resources: Any, **conditions: Any) -> Statement:
+    """Return a statement that allows the actions on the resources."""
     condition = {"Condition": conditions} if conditions else {}
     return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources), **condition}
 
 
-def _images(facts: Facts) -> Iterator[Statement]:
+def images(facts: Facts) -> Iterator[Statement]:
+    """Yield the right to pull the images."""
     repositories = sorted({_repository_arn(image, facts.account) for image in facts.images})
     layers = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
-    yield _allow("LogInToEcr", ["ecr:GetAuthorizationToken"], "*")
-    yield _allow("PullImages", layers, *repositories)
+    yield allow("LogInToEcr", ["ecr:GetAuthorizationToken"], "*")
+    yield allow("PullImages", layers, *repositories)
 
 
 def _repository_arn(image: Image, account: Account) -> str:
@@ -77,7 +80,7 @@ def _archives(facts: Facts) -> Iterator[Statement]:
     urls = {archive.url for archive in facts.archives if archive}
     if urls:
         objects = sorted(_arn(facts, places.place_of(url)) for url in urls)
-        yield _allow("ReadModels", ["s3:GetObject"], *objects)
+        yield allow("ReadModels", ["s3:GetObject"], *objects)
 
 
 def _key(stage: Stage) -> Iterator[Statement]:
@@ -85,8 +88,8 @@ def _key(stage: Stage) -> Iterator[Statement]:
         return
     writing = ["kms:GenerateDataKey"] if isinstance(stage, WRITES) else []
     by_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
-    yield _allow("UseKey", ["kms:Decrypt", "kms:DescribeKey", *writing], stage.key)
-    yield _allow("EncryptVolumes", ["kms:CreateGrant"], stage.key, **by_aws)
+    yield allow("UseKey", ["kms:Decrypt", "kms:DescribeKey", *writing], stage.key)
+    yield allow("EncryptVolumes", ["kms:CreateGrant"], stage.key, **by_aws)
 
 
 def log_group(stage: Stage) -> str:
@@ -97,19 +100,20 @@ def log_group(stage: Stage) -> str:
 def _logs(stage: Stage, account: Account) -> Iterator[Statement]:
     group = f"arn:{account.partition}:logs:{account.region}:{account.number}:log-group:{log_group(stage)}"
     actions = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
-    yield _allow("WriteLogs", actions, group, f"{group}:*")
+    yield allow("WriteLogs", actions, group, f"{group}:*")
 
 
-def _metrics() -> Iterator[Statement]:
+def metrics() -> Iterator[Statement]:
+    """Yield the right to SageMaker's own metrics."""
     ours = {"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}}
-    yield _allow("WriteMetrics", ["cloudwatch:PutMetricData"], "*", **ours)
+    yield allow("WriteMetrics", ["cloudwatch:PutMetricData"], "*", **ours)
 
 
 def _guardrails(stage: Stage, account: Account) -> Iterator[Statement]:
     """Yield the right to the stage's alarms, as CloudFormation names them: to name them here would be a circle."""
     if not isinstance(stage, BatchStage):
         alarms = f"arn:{account.partition}:cloudwatch:{account.region}:{account.number}:alarm:{PREFIX}{stage.name}-*"
-        yield _allow("WatchUpdates", ["cloudwatch:DescribeAlarms"], alarms)
+        yield allow("WatchUpdates", ["cloudwatch:DescribeAlarms"], alarms)
 
 
 def _objects(stage: Stage, facts: Facts) -> Iterator[Statement]:
@@ -119,19 +123,19 @@ def _objects(stage: Stage, facts: Facts) -> Iterator[Statement]:
         yield _write("WriteAnswers", facts, places.answer_folder(stage, bucket), places.failure_folder(stage, bucket))
     elif isinstance(stage, BatchStage):
         for sid, (rows, prefix) in {"Rows": _rows(stage, bucket), "SentRows": _sent_rows(stage, bucket)}.items():
-            yield _allow(f"Read{sid}", ["s3:GetObject"], f"{_bucket_arn(facts, rows)}/{prefix}*")
-            yield _allow(f"List{sid}", ["s3:ListBucket"], _bucket_arn(facts, rows), **_beginning(f"{prefix}*"))
+            yield allow(f"Read{sid}", ["s3:GetObject"], f"{_bucket_arn(facts, rows)}/{prefix}*")
+            yield allow(f"List{sid}", ["s3:ListBucket"], _bucket_arn(facts, rows), **_beginning(f"{prefix}*"))
         yield _write("WriteAnswers", facts, places.batch_output(stage, bucket))
     elif not isinstance(stage, ServerlessStage) and (captured := places.capture_folder(stage, bucket)):
         yield _write("Capture", facts, captured)
 
 
 def _read(sid: str, facts: Facts, place: Place) -> Statement:
-    return _allow(sid, ["s3:GetObject"], f"{_arn(facts, place)}/*")
+    return allow(sid, ["s3:GetObject"], f"{_arn(facts, place)}/*")
 
 
 def _write(sid: str, facts: Facts, *folders: Place) -> Statement:
-    return _allow(sid, ["s3:PutObject", "s3:AbortMultipartUpload"], *(f"{_arn(facts, place)}/*" for place in folders))
+    return allow(sid, ["s3:PutObject", "s3:AbortMultipartUpload"], *(f"{_arn(facts, place)}/*" for place in folders))
 
 
 def _rows(stage: BatchStage, bucket: str) -> tuple[str, str]:
@@ -157,7 +161,7 @@ def _arn(facts: Facts, place: Place) -> str:
 
 def _notifications(topics: Sequence[Any]) -> Iterator[Statement]:
     if topics:
-        yield _allow("Notify", ["sns:Publish"], *topics)
+        yield allow("Notify", ["sns:Publish"], *topics)
 
 
 def _network(stage: Stage, account: Account) -> Iterator[Statement]:
@@ -168,9 +172,9 @@ def _network(stage: Stage, account: Account) -> Iterator[Statement]:
     # A subnet that another account shares is in that account, and so may its groups be.
     subnets = (f"{ec2}:*:subnet/{subnet}" for subnet in stage.vpc.subnets)
     groups = (f"{ec2}:*:security-group/{group}" for group in stage.vpc.security_groups)
-    yield _allow("EnterNetwork", ["ec2:CreateNetworkInterface"], interfaces, *subnets, *groups)
-    yield _allow("LeaveNetwork", _on_interfaces, interfaces)
-    yield _allow("SeeNetwork", _about_networks, "*")
+    yield allow("EnterNetwork", ["ec2:CreateNetworkInterface"], interfaces, *subnets, *groups)
+    yield allow("LeaveNetwork", _on_interfaces, interfaces)
+    yield allow("SeeNetwork", _about_networks, "*")
 
 
 _on_interfaces = (

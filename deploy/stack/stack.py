@@ -26,15 +26,24 @@ GONE = (ABSENT, "DELETE_COMPLETE")
 
 
 class Stack:
-    """The stack of a stage, by the stage's name."""
+    """
+    The stack of a stage, by the stage's name.
+
+    Attributes:
+        prefix: what the stack's name begins with, before the stage's.
+        owner: what `make` calls the one whose stack it is.
+    """
+
+    prefix = PREFIX
+    owner = "STAGE"
 
     def __init__(self, client: Any, stage: str, say: Say = say, clock: Clock | None = None):
         self._client = client
         self.say = say
         self._clock = clock or Clock()
-        self.name = PREFIX + stage
+        self.name = self.prefix + stage
         self.region: str = client.meta.region_name
-        self._refusals = Refusals(self.name, stage, self.region)
+        self._refusals = Refusals(self.name, stage, self.region, self.owner)
 
     # -- what there is
 

@@ -39,6 +39,16 @@ def for_transform_jobs() -> frozenset[str]:
     return _named_by("TransformInstanceType")
 
 
+def for_processing_jobs() -> frozenset[str]:
+    """Return the types that a processing job can have."""
+    return _named_by("ProcessingInstanceType")
+
+
+def for_training_jobs() -> frozenset[str]:
+    """Return the types that a training job can have."""
+    return _named_by("TrainingInstanceType")
+
+
 @cache
 def _named_by(shape: str) -> frozenset[str]:
     """Return the values of an enumeration of SageMaker's service model, which botocore brings along."""

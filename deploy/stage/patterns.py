@@ -2,10 +2,14 @@
 
 BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 EMAIL = r"^[^@\s]+@[^@\s]+$"
+FOLDER = r"^[a-zA-Z0-9_-]{1,64}$"
 GROUP = r"^sg-[0-9a-f]+$"
 KEY = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+$"
 NAME = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$"
+# A page's, without a path; without TLS it can only be on its reader's own machine.
+ORIGIN = r"^(https://[a-z0-9][a-z0-9.-]*|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$"
 REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
+ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[a-zA-Z_0-9+=,.@/-]+$"
 S3 = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/]+)*/?$"
 SUBNET = r"^subnet-[0-9a-f]+$"
 TYPE = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"

@@ -4,8 +4,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +91,28 @@ def smallest_image() -> Iterator[str]:
     docker("build", "--tag", tag, str(SMALLEST))
     yield tag
     docker("rmi", "--force", tag, check=False)
+
+
+@pytest.fixture(scope="module")
+def push(aws, registry, tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
+    """Push an image of this machine to a repository; return what a stage calls it."""
+    from aws.registry import PASSWORD, USER
+
+    configuration = ("--config", str(tmp_path_factory.mktemp("docker")))
+    login = [*configuration, "login", "--username", USER, "--password-stdin", registry.host]
+    subprocess.run(["docker", *login], input=PASSWORD, text=True, check=True, capture_output=True)
+    ecr, pushed = aws.client("ecr"), []
+
+    def push(image: str, repository: str) -> str:
+        with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+            ecr.create_repository(repositoryName=repository)
+        name = f"{registry.host}/{repository}:pushed-{len(pushed)}-{os.getpid()}"
+        docker("tag", image, name)
+        pushed.append(name)
+        digest = re.search("sha256:[0-9a-f]{64}", docker(*configuration, "push", name).stdout)[0]
+        known = {"repositoryName": repository, "imageIds": [{"imageDigest": digest}]}
+        until(lambda: ecr.batch_get_image(**known)["images"], "ECR's knowledge of the image")
+        return f"{repository}@{digest}"
+
+    yield push
+    docker("rmi", "--force", *pushed, check=False)

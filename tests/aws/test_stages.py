@@ -1,19 +1,19 @@
 """Stages of every kind are really deployed, updated and destroyed: real containers answer, and nothing is left."""
 
 import json
-import os
 import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import pytest
 
 from aws.conftest import Aws
-from aws.registry import HOST, PASSWORD, USER
+from aws.registry import HOST
+from deploy.call.samples import request_of
 from deploy.errors import Refused
 from deploy.facts import Account, Archive, Facts
 from deploy.model import artifacts, images
@@ -21,8 +21,9 @@ from deploy.progress import Clock
 from deploy.stack import deploying
 from deploy.stack.health import Report
 from deploy.stack.stack import Stack
-from deploy.stage.files import parse_stage
+from deploy.stage.files import parse_stage, read_stage
 from deploy.stage.kinds import Stage, containers_of
+from deploy.stage.new import NewStage, write_stage
 from server import ROOT, docker, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.timeout(600)]
@@ -126,29 +127,6 @@ class Deploying:
         before = self.there_is()
         yield
         assert self.there_is() == before
-
-
-@pytest.fixture(scope="module")
-def push(aws, registry, tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
-    """Push an image of this machine to a repository; return what a stage calls it."""
-    configuration = ("--config", str(tmp_path_factory.mktemp("docker")))
-    login = [*configuration, "login", "--username", USER, "--password-stdin", registry.host]
-    subprocess.run(["docker", *login], input=PASSWORD, text=True, check=True, capture_output=True)
-    ecr, pushed = aws.client("ecr"), []
-
-    def push(image: str, repository: str) -> str:
-        with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
-            ecr.create_repository(repositoryName=repository)
-        name = f"{registry.host}/{repository}:stages-{len(pushed)}-{os.getpid()}"
-        docker("tag", image, name)
-        pushed.append(name)
-        digest = re.search("sha256:[0-9a-f]{64}", docker(*configuration, "push", name).stdout)[0]
-        known = {"repositoryName": repository, "imageIds": [{"imageDigest": digest}]}
-        until(lambda: ecr.batch_get_image(**known)["images"], "ECR's knowledge of the image")
-        return f"{repository}@{digest}"
-
-    yield push
-    docker("rmi", "--force", *pushed, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -464,3 +442,18 @@ def test_the_readmes_model_answers_from_an_endpoint(person, stage, push, image):
         )
         assert float(answer["Body"].read()) == pytest.approx(7.258125951673891)
         person.destroy(abalone)
+
+
+def test_a_featurizer_and_a_predictor_answer_from_one_endpoint(person, push, image, tmp_path):
+    """The stage as `make new_stage` writes it: deployed, asked with its first model's sample, and gone again."""
+    models = ("abalone_featurizer", "abalone_predictor")
+    write_stage(NewStage("shells", "pipeline", [push(image, "abalone")], models, "ann@example.com"), tmp_path)
+    stage = read_stage("shells", tmp_path)
+    with person.nothing_left():
+        person.deploy(stage)
+        asked = request_of(stage)
+        answer = person.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName="shells", ContentType=asked.content_type, Body=asked.body
+        )
+        assert json.loads(answer["Body"].read()) == {"result": [7.051553249359131]}
+        person.destroy(stage)

@@ -4,7 +4,7 @@ import base64
 import json
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,9 +84,11 @@ class Engine:
         variables = [part for name, value in environ.items() for part in ("--env", f"{name}={value}")]
         mount = ["--volume", f"{model}:/opt/ml/model:ro"] if model else []
         publish = ["--publish", f"127.0.0.1::{port}"]
-        created = self.docker(
-            "create", "--pull", "never", "--label", self.label, *publish, *mount, *variables, *options, image, "serve"
-        )
+        return self.begin(image, [*publish, *mount, *variables, *options], ["serve"], port)
+
+    def begin(self, image: str, options: Sequence[str], arguments: Sequence[str], port: int = PORT) -> Running:
+        """Start a container of an image that is there."""
+        created = self.docker("create", "--pull", "never", "--label", self.label, *options, image, *arguments)
         identity = created.stdout.split()[-1]
         try:
             self.docker("start", identity)
