@@ -1,4 +1,4 @@
-"""The API of models, endpoint configurations, endpoints and transform jobs; all else is moto's."""
+"""The API of models, their packages, endpoint configurations, endpoints and jobs; all else is moto's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,18 +9,21 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from aws.stand_in.checks import check_containers, check_enums, check_hostnames, check_role
 from aws.stand_in.hosting import Hosting
+from aws.stand_in.jobs.api import JobOperations
+from aws.stand_in.packages import PackageOperations, Packages
 from aws.stand_in.records import WORD, EndpointRecord, Record, arn_of
 from aws.stand_in.scaling import deregister, targets_of
 from aws.stand_in.transform import Transforms
 
 
-class SageMaker(SageMakerResponse):
+class SageMaker(JobOperations, PackageOperations, SageMakerResponse):
     """The operations that moto lacks, or only pretends; each request is one object."""
 
-    def __init__(self, hosting: Hosting, transforms: Transforms):
+    def __init__(self, hosting: Hosting, transforms: Transforms, packages: Packages):
         super().__init__()
         self.hosting = hosting
         self.transforms = transforms
+        self.packages = packages
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -37,7 +40,7 @@ class SageMaker(SageMakerResponse):
         self.refuse_twins("Model", self.sagemaker_backend._models)
         check_hostnames(self.asked)
         check_role(self.asked["ExecutionRoleArn"], self.clients)
-        check_containers(self.asked, self.clients)
+        check_containers(self.with_images(self.asked), self.clients)
         model = self.record("Model")
         model.asked.setdefault("EnableNetworkIsolation", False)
         self.sagemaker_backend._models[model.name] = model
@@ -98,7 +101,7 @@ class SageMaker(SageMakerResponse):
         model = self.sagemaker_backend.describe_model(self._get_param("ModelName")).response_object
         answer = super().create_transform_job()
         job = self.sagemaker_backend.transform_jobs[self._get_param("TransformJobName")]
-        self.transforms.begin(job, self.asked, model, self.region)
+        self.transforms.begin(job, self.asked, self.with_images(model), self.region)
         return answer
 
     def stop_transform_job(self) -> EmptyResult:
@@ -129,7 +132,7 @@ class SageMaker(SageMakerResponse):
     def model_of(self, config: dict[str, Any]) -> dict[str, Any]:
         """Return the model of a configuration's variant."""
         name = config["ProductionVariants"][0].get("ModelName", "")
-        return self.sagemaker_backend.describe_model(name).response_object
+        return self.with_images(self.sagemaker_backend.describe_model(name).response_object)
 
     def endpoint(self) -> EndpointRecord:
         """Return the endpoint."""

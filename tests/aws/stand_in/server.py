@@ -16,6 +16,7 @@ from aws.stand_in.engine import Engine
 from aws.stand_in.hosting import Hosting, Patience
 from aws.stand_in.invoking import Invocations
 from aws.stand_in.layers import Registry
+from aws.stand_in.packages import Packages
 from aws.stand_in.sagemaker import SageMaker
 from aws.stand_in.scaling import AutoScaling
 from aws.stand_in.transform import Transforms
@@ -43,12 +44,13 @@ class StandIn:
         invocations = Invocations(say)
         hosting = Hosting(self.engine, clients, folder, invocations, say, patience)
         transforms = Transforms(hosting, say)
+        packages = Packages(hosting, say)
         store = Store(Executor(clients.of), say)
         services = {
             "applicationautoscaling": AutoScaling,
             "cloudformation": lambda: CloudFormation(store),
             "ecr": lambda: Registry(self.url),
-            "sagemaker": lambda: SageMaker(hosting, transforms),
+            "sagemaker": lambda: SageMaker(hosting, transforms, packages),
         }
         with listen(port) as listener:  # make_server by itself would end the program if the port is taken
             more = {"threaded": True, "request_handler": QuietHandler, "fd": listener.fileno()}

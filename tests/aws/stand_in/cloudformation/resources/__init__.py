@@ -8,12 +8,19 @@ from aws.stand_in.cloudformation.resources.notification import Topic, TopicPolic
 from aws.stand_in.cloudformation.resources.role import Role
 from aws.stand_in.cloudformation.resources.scaling import ScalableTarget, ScalingPolicy
 from aws.stand_in.cloudformation.resources.serving import Endpoint, EndpointConfig, Model
+from aws.stand_in.cloudformation.resources.web import Api, Function, Integration, Permission, Route, Stage
 
 HANDLERS: Mapping[str, type[Handler]] = {
+    "AWS::ApiGatewayV2::Api": Api,
+    "AWS::ApiGatewayV2::Integration": Integration,
+    "AWS::ApiGatewayV2::Route": Route,
+    "AWS::ApiGatewayV2::Stage": Stage,
     "AWS::ApplicationAutoScaling::ScalableTarget": ScalableTarget,
     "AWS::ApplicationAutoScaling::ScalingPolicy": ScalingPolicy,
     "AWS::CloudWatch::Alarm": Alarm,
     "AWS::IAM::Role": Role,
+    "AWS::Lambda::Function": Function,
+    "AWS::Lambda::Permission": Permission,
     "AWS::Logs::LogGroup": LogGroup,
     "AWS::SNS::Topic": Topic,
     "AWS::SNS::TopicPolicy": TopicPolicy,
