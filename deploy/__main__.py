@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deploy import verbs
+from deploy.api.verbs import add_verbs as api
 from deploy.aws import in_words
 from deploy.errors import Refused
+from deploy.job.command import jobs
+from deploy.marketplace.command import marketplace
 from deploy.progress import say
 from deploy.stage.files import KINDS
 
@@ -33,8 +36,10 @@ def parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
     top = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
     add = top.add_subparsers(title="verbs", required=True, metavar="VERB").add_parser
-    for read in (_new_stage, _plan, _deploy, _status, _invoke, _transform, _destroy, _template, _package):
+    for read in (_new_stage, _plan, _deploy, _status, _invoke, _transform, _destroy, _template, _package, marketplace):
         read(add)
+    api(add)
+    jobs(add, _whoever_this_is())
     return top
 
 

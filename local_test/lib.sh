@@ -153,6 +153,15 @@ ensure_prometheus() {
     "Debian, Ubuntu: sudo apt-get install prometheus"
 }
 
+# What looks at the page of deploy/api.
+ensure_chromium() {
+  command -v chromium >/dev/null 2>&1 && command -v chromedriver >/dev/null 2>&1 && return
+  # In a shell of its own: its EXIT trap must not replace the caller's.
+  (ensure_debian_packages chromium chromium-driver) \
+    || fail "chromium or chromedriver is not installed, and only root can install them with apt." \
+      "Debian: sudo apt-get install chromium chromium-driver"
+}
+
 # usage: require_port PORT SCRIPT
 require_port() {
   [[ "$1" =~ ^[0-9]{1,5}$ ]] || wrong_usage "$2" "--port is a number, not $1"

@@ -18,6 +18,7 @@ from side_by_side import pytest_xdist_make_scheduler  # noqa: F401  # a hook
 NEEDS = {
     "nginx": "nginx is not on PATH; as root on Debian, `make test` installs it",
     "engine": "no Docker engine answers; as root on Debian, `.ci/start_engine && .ci/base_image` provides one",
+    "chromium": "chromium or chromedriver is not on PATH; as root on Debian, `make test` installs them",
     "registry": "not root, or docker-registry or openssl is not on PATH; as root on Debian, `make test` installs them",
 }
 REGISTRY_PROGRAMS = ("docker-registry", "openssl")
@@ -40,6 +41,8 @@ def pytest_sessionstart() -> None:
 def available(need: str) -> bool:
     if need == "nginx":
         return shutil.which("nginx") is not None
+    if need == "chromium":
+        return all(map(shutil.which, ("chromium", "chromedriver")))
     if need == "registry":  # which names a host of this machine and listens on port 443
         return os.geteuid() == 0 and all(map(shutil.which, REGISTRY_PROGRAMS))
     if shutil.which("docker") is None:

@@ -15,25 +15,27 @@ class Refusals:
         stack: its name.
         stage: whose stack it is.
         region: where it is, for the commands that are shown.
+        owner: what the commands call whose stack it is.
     """
 
     stack: str
     stage: str
     region: str
+    owner: str = "STAGE"
 
     def busy(self, status: str) -> Refused:
         """Something else is being done to the stack."""
         return Refused(
             f"{self.stack} is in the middle of something else ({status}).",
             "Somebody else works on it, or an earlier command of yours goes on.",
-            f"Wait until it is done, then try again: make status STAGE={self.stage}",
+            f"Wait until it is done, then try again: make status {self.owner}={self.stage}",
         )
 
     def half_removed(self) -> Refused:
         """A removal failed, and has to be finished before anything else."""
         return Refused(
             f"{self.stack} was to be removed, and that failed half-way (DELETE_FAILED).",
-            f"Remove the rest first: make destroy STAGE={self.stage}",
+            f"Remove the rest first: make destroy {self.owner}={self.stage}",
         )
 
     def stuck(self, why: Sequence[str]) -> Refused:
@@ -43,7 +45,7 @@ class Refusals:
             *why,
             "Remove the cause, then let CloudFormation try again:",
             f"aws cloudformation continue-update-rollback {self._named}",
-            f"Or remove the whole stage, its endpoint too: make destroy STAGE={self.stage}",
+            f"Or remove the whole stage, its endpoint too: make destroy {self.owner}={self.stage}",
         )
 
     def not_created(self, status: str, why: Sequence[str]) -> Refused:
@@ -56,7 +58,9 @@ class Refusals:
 
     def gone(self) -> Refused:
         """Somebody removed the stack while it was waited for."""
-        return Refused(f"{self.stack} is gone: somebody removed it meanwhile.", f"make deploy STAGE={self.stage}")
+        again = "train_job" if self.owner == "JOB" else "deploy"
+        said = f"{self.stack} is gone: somebody removed it meanwhile."
+        return Refused(said, f"make {again} {self.owner}={self.stage}")
 
     def not_removed(self, status: str, why: Sequence[str]) -> Refused:
         """A removal failed."""
@@ -64,14 +68,14 @@ class Refusals:
             f"{self.stack} could not be removed ({status}):",
             *why,
             "What is left may still be billed. Remove the cause, then do it again; what is gone is passed over:",
-            f"make destroy STAGE={self.stage}",
+            f"make destroy {self.owner}={self.stage}",
         )
 
     def no_longer_waiting(self) -> NoLongerWaiting:
         """The user pressed Ctrl-C."""
         return NoLongerWaiting(
             f"No longer waiting; AWS goes on with {self.stack} by itself.",
-            f"See how it ends: make status STAGE={self.stage}",
+            f"See how it ends: make status {self.owner}={self.stage}",
             f"or: aws cloudformation describe-stack-events {self._named}",
         )
 

@@ -5,6 +5,7 @@ It is one process, streams in HTTP/1.1 without a buffer, hands out the caller's 
 gunicorn's master, workers and timeouts would all be in the way of a tool for one developer.
 """
 
+import os
 import signal
 import socket
 import threading
@@ -40,13 +41,30 @@ def serve(listener: socket.socket, app: Any) -> BaseWSGIServer:
     return server
 
 
-def termination() -> threading.Event:
-    """Return what SIGTERM and SIGINT set, from now on."""
-    told = threading.Event()
+class Termination:
+    """
+    SIGTERM and SIGINT, which are waited for from its making on.
 
-    def take_note(_signal: int, _frame: FrameType | None) -> None:
-        told.set()
+    The kernel may hand two signals that come at once to a thread that is not the main one: Python's handlers then wait
+    for the main thread, and that for nothing. So it waits for a byte, which Python's own part writes in any thread.
+    """
 
-    signal.signal(signal.SIGTERM, take_note)
-    signal.signal(signal.SIGINT, take_note)
-    return told
+    def __init__(self) -> None:
+        self._reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _go_on)
+
+    def wait(self) -> None:
+        """Return when a signal has come."""
+        os.read(self._reading, 1)
+
+
+def _go_on(_signal: int, _frame: FrameType | None) -> None:
+    """Do nothing: that the signal has come is known already."""
+
+
+def termination() -> Termination:
+    """Return what waits for SIGTERM and SIGINT, from now on."""
+    return Termination()
