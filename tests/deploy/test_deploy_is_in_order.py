@@ -33,14 +33,14 @@ def test_a_layer_knows_nothing_of_those_above_it(layer):
 
 
 def test_one_place_makes_boto3s_session():
-    """Everything else is given its clients, and can be tested with others."""
-    assert [path.name for path in FILES if "boto3" in set(imports_of(path))] == ["aws.py"]
+    """Everything else is given its clients, and can be tested with others; what runs in Lambda has no other place."""
+    assert [path.name for path in FILES if "boto3" in set(imports_of(path))] == ["handler.py", "aws.py"]
 
 
 def test_the_container_has_nothing_of_it():
-    """But for measuring how long a model takes to load, which is done in a process of its own."""
+    """But for asking a model how long it takes to load, and what it answers, each in a process of its own."""
     knows = [path for path in FILES if any(name.startswith("serving") for name in imports_of(path))]
-    assert [path.name for path in knows] == ["measure.py"]
+    assert [path.name for path in knows] == ["answering.py", "measure.py"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HERE)))

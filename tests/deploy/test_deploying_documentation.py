@@ -7,10 +7,12 @@ from pydantic import BaseModel
 
 from deploy.__main__ import parser
 from deploy.call.cutting import BY_TYPE, Cut
-from deploy.stage.files import CLASSES, KINDS, _table_in
+from deploy.stage.files import CLASSES, KINDS
+from deploy.stage.wording import table_in
 from server import ROOT
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
+PAGES = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
 HEADER = "| setting | default | meaning |"
 
 
@@ -18,7 +20,7 @@ def settings_of(kind: type[BaseModel], before: str = "") -> set[str]:
     """The settings of a kind as the page writes them: `instance.type`."""
     names: set[str] = set()
     for name, field in kind.model_fields.items():
-        table = _table_in(field.annotation)
+        table = table_in(field.annotation)
         if table is None:
             names.add(before + name)
         elif name == "containers":
@@ -49,7 +51,7 @@ def test_every_setting_is_documented_and_nothing_else_is():
 def test_a_number_that_is_documented_as_the_default_is_the_default(kind):
     documented = rows_of(PAGE)
     for name, field in kind.model_fields.items():
-        table = _table_in(field.annotation)
+        table = table_in(field.annotation)
         for inner, one in table.model_fields.items() if table and name != "containers" else ():
             default, _ = documented[f"{name}.{inner}"]
             if isinstance(one.default, int | float) and not isinstance(one.default, bool) and "," not in default:
@@ -60,9 +62,9 @@ def test_every_kind_and_every_verb_is_there():
     for kind in KINDS:
         assert f"| `{kind}` | " in PAGE
     verbs = re.findall(r"^    ([a-z-]+)\b", parser().format_help(), re.MULTILINE)
-    assert len(verbs) == 9
+    assert len(verbs) == 16
     for verb in verbs:
-        assert f"make {verb.replace('-', '_')}" in PAGE or f"python -m deploy {verb}" in PAGE
+        assert f"make {verb.replace('-', '_')}" in PAGES or f"python -m deploy {verb}" in PAGES
 
 
 def test_the_table_of_cuts_is_that_of_the_code():
