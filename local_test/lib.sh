@@ -5,6 +5,7 @@ ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="${ROOT}/.venv"
 # Not in the PATH of every user on Debian; nginx lives there.
 PATH="${PATH}:/usr/local/sbin:/usr/sbin:/sbin"
+export ORT_DISABLE_TELEMETRY=1  # ONNX Runtime would tell its maker of each program that imports it
 
 # Progress and problems go to stderr, so that stdout holds a result and nothing else.
 say() { printf '%s\n' "$*" >&2; }

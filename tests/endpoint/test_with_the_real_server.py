@@ -40,8 +40,13 @@ def test_what_the_model_refuses_is_its_own_message_to_the_caller(abalone, runtim
     response = refused(runtime(abalone.port), b"not a shell", ContentType="text/csv")
     assert response["OriginalStatusCode"] == 400
     assert json.loads(response["OriginalMessage"])["error"]["code"] == "bad_request"
-    requests = [line for line in abalone.log_lines() if line["message"] == "request"]
-    assert [line["status"] for line in requests].count(400) == 1
+
+    def refusals():
+        requests = [line for line in abalone.log_lines() if line["message"] == "request"]
+        return [line["status"] for line in requests].count(400)
+
+    until(refusals, "the request's line")
+    assert refusals() == 1
 
 
 def test_two_models_are_a_pipeline_that_answers_as_they_do_in_python(host, runtime):

@@ -33,7 +33,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, S
 from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from builders import ask, folder, from_npy, load
+from builders import ask, folder, from_npy, load, separate_imports
 from compiling.comparison import Refusals, difference, largest_difference, limit_of
 from compiling.known import known_values
 from compiling.rows import Perturbed
@@ -342,7 +342,10 @@ def test_columns_of_unknown_types_are_refused(tmp_path: Path) -> None:
 
 def test_hooks_that_a_compiled_model_would_stand_for_are_refused(tmp_path: Path) -> None:
     folder(tmp_path, {"code/inference.py": "def predict_fn(data, model):\n    return data\n"})
-    with pytest.raises(StartError, match=r"inference\.py defines predict_fn: a compiled model cannot stand for these"):
+    refused = pytest.raises(
+        StartError, match=r"inference\.py defines predict_fn: a compiled model cannot stand for these"
+    )
+    with separate_imports(), refused:
         compile_here(saved(tmp_path, LinearRegression().fit(MATRIX, TARGET)))
 
 

@@ -321,6 +321,14 @@ def test_limits_are_part_of_what_is_promised(promise, found, kept):
     assert (promise.found, promise.kept) == (found, kept)
 
 
+@pytest.fixture
+def _sigterm_as_it_was():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_sigterm_as_it_was")
 @pytest.mark.parametrize(
     ("result", "status"),
     [
@@ -331,17 +339,12 @@ def test_limits_are_part_of_what_is_promised(promise, found, kept):
     ],
 )
 def test_the_exit_status_says_what_was_found(result, status, capsys):
-    before = signal.getsignal(signal.SIGTERM)
-
     def run(options):
         if isinstance(result, BaseException):
             raise result
         return result
 
-    try:
-        assert program.run(program.parser_of("kills", "About."), run, []) == status
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert program.run(program.parser_of("kills", "About."), run, []) == status
     said = capsys.readouterr()
     assert ("no room" in said.err, "# kills" in said.out) == (status == 2, status < 2)
 
@@ -561,6 +564,7 @@ def test_what_prometheus_complains_of_is_passed_on():
         prometheus.result_of("sum(", b'{"status": "error", "error": "parse error"}')
 
 
+@pytest.mark.usefixtures("_sigterm_as_it_was")
 def test_the_programs_name_their_options(capsys):
     for main, option in ((overload.main, "--against"), (kills.main, "--kills"), (terms.main, "--stops"),
                          (soak.main, "--kills-per-minute"), (scrape.main, "--requests")):  # fmt: skip
