@@ -1,8 +1,8 @@
 """
 What a model folder, or a server, answers to the samples.
 
-`python -m deploy.marketplace.answering FOLDER`, with `container/code` on the path, is the process that loads a folder
-as the server does: requests come on stdin and answers go to stdout, a JSON document on each line.
+`python -m deploy.marketplace.answering`, with SM_MODEL_DIR set and `container/code` on the path, is the process that
+loads a folder as the server does. Requests come on stdin, JSON on each line; answers go to stdout, in Base64.
 """
 
 import base64
@@ -12,8 +12,9 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from deploy.errors import Refused
 from deploy.marketplace.exchanges import Question
@@ -22,12 +23,20 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 60  # SageMaker's limit for one answer
 
 
-def of_folder(folder: Path, questions: Sequence[Question]) -> list[bytes]:
-    """Return what the model in *folder* answers; raise `Refused` if it does not load, or refuses a sample."""
+def of_folder(folder: Path, questions: Sequence[Question], environment: Mapping[str, str]) -> list[bytes]:
+    """
+    Return what the model in *folder* answers.
+
+    Args:
+        environment: the container's, that the seller's file asks for.
+
+    Raises:
+        Refused: if it does not load, or refuses a sample.
+    """
     path = os.pathsep.join((str(ROOT), str(ROOT / "container" / "code")))
     done = subprocess.run(
         [sys.executable, "-m", "deploy.marketplace.answering"],
-        env={**os.environ, "SM_MODEL_DIR": str(folder), "PYTHONPATH": path},
+        env={**os.environ, **environment, "SM_MODEL_DIR": str(folder), "PYTHONPATH": path},
         input="\n".join(map(as_line, questions)),
         capture_output=True,
         text=True,
@@ -36,7 +45,7 @@ def of_folder(folder: Path, questions: Sequence[Question]) -> list[bytes]:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise Refused(f"The model in {folder} does not answer the samples:", last, "See it with: make serve MODEL=…")
-    return [base64.b64decode(line) for line in done.stdout.split()]
+    return [base64.b64decode(line) for line in done.stdout.splitlines()]
 
 
 def of_server(url: str, questions: Sequence[Question]) -> Iterator[bytes]:
@@ -63,6 +72,20 @@ def as_line(question: Question) -> str:
 
 def main() -> None:
     """Load the model folder that the environment names, and answer what comes on stdin."""
+    with answers_alone() as stdout:
+        for answer in _answers():
+            stdout.write(base64.b64encode(answer).decode() + "\n")
+
+
+def answers_alone() -> TextIO:
+    """Return what writes to stdout; whatever else is printed, be it by a library in C, goes to stderr from now on."""
+    stdout = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return stdout
+
+
+def _answers() -> Iterator[bytes]:
     from serving.errors import RequestError, StartError
     from serving.inference import InferenceRequest
     from serving.loading import load_model
@@ -76,10 +99,9 @@ def main() -> None:
         asked = json.loads(line)
         try:
             request = InferenceRequest(base64.b64decode(asked["body"]), asked["type"], asked["accept"])
-            found = model.transform(request).read()
+            yield model.transform(request).read()
         except RequestError as error:
             sys.exit(f"{asked['name']}: {error.status} {error.message}")
-        sys.stdout.write(base64.b64encode(found).decode() + "\n")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.errors import Refused
@@ -30,30 +31,46 @@ START = 120.0  # s that the container may take to its first good ping
 PAUSE = 0.5
 
 
-def of_image(image: str, questions: Sequence[Question], model: Path | None, seconds: float = START) -> list[bytes]:
+@dataclass(frozen=True)
+class Tried:
     """
-    Return what *image* answers in a container without a network, its root read-only.
+    An image to be tried.
 
-    Args:
+    Attributes:
         model: a folder to mount, for an image that brings no model.
+        environment: the container's, that the seller's file asks for.
         seconds: how long it may take to start.
+    """
+
+    image: str
+    model: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = START
+
+
+def of_image(tried: Tried, questions: Sequence[Question]) -> list[bytes]:
+    """
+    Return what an image answers in a container without a network, its root read-only.
 
     Raises:
         Refused: if it does not start there, or refuses a sample.
     """
-    with _running(image, model) as name:
-        _wait(name, seconds)
+    with _running(tried) as name:
+        _wait(name, tried.seconds)
         return [_ask(name, one) for one in questions]
 
 
 @contextmanager
-def _running(image: str, model: Path | None) -> Iterator[str]:
+def _running(tried: Tried) -> Iterator[str]:
     name = f"marketplace-check-{uuid.uuid4().hex[:12]}"
-    mount = ("--volume", f"{model}:/opt/ml/model:ro") if model else ()
+    mount = ("--volume", f"{tried.model}:/opt/ml/model:ro") if tried.model else ()
+    variables = [word for pair in tried.environment.items() for word in ("--env", "=".join(pair))]
     try:
-        done = _docker("run", "--pull", "never", "--detach", "--name", name, *SEALED, *mount, image, "serve")
+        done = _docker(
+            "run", "--pull", "never", "--detach", "--name", name, *SEALED, *mount, *variables, tried.image, "serve"
+        )
         if done.returncode:
-            raise Refused(f"{image} cannot be started:", done.stderr.decode(errors="replace").strip())
+            raise Refused(f"{tried.image} cannot be started:", done.stderr.decode(errors="replace").strip())
         yield name
     finally:
         _docker("rm", "--force", "--volumes", name)

@@ -55,10 +55,14 @@ def questions(model: Path, seller: Seller) -> Iterator[Question]:
 
 
 def exchanges(model: Path, seller: Seller) -> Iterator[Exchange]:
-    """Yield every request with its answer; raise `Refused` if they are not as many."""
+    """
+    Yield every request with its answer; raise `Refused` if they are not as many.
+
+    A model may end its answers with a newline, and SageMaker adds one: a line between two of them is no answer.
+    """
     for file, asked in _by_file(questions(model, seller)):
         shipped = file.read_bytes()
-        answers = shipped.splitlines() if _by_line(file, seller) else [shipped]
+        answers = [*filter(bytes.strip, shipped.splitlines())] if _by_line(file, seller) else [shipped]
         if len(asked) != len(answers):
             raise Refused(f"{file} answers {len(answers)} requests, and there are {len(asked)}: each has one answer.")
         yield from map(Exchange, asked, answers)
@@ -68,9 +72,11 @@ def record(asked: Sequence[Question], answers: Sequence[bytes], seller: Seller) 
     """Write the answers where they are shipped; return the files."""
     found = dict(zip(asked, answers, strict=True))
     for file, group in _by_file(asked):
-        end = b"\n" if _by_line(file, seller) else b""
+        answers = [found[one] for one in group]
+        if _by_line(file, seller):
+            answers = [answer.rstrip(b"\r\n") + b"\n" for answer in answers]
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"".join(found[one] + end for one in group))
+        file.write_bytes(b"".join(answers))
     return [file for file, _ in _by_file(asked)]
 
 

@@ -1,5 +1,6 @@
 """What a package's image has to be beside being there: built for every machine that is sold, and scanned."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +14,7 @@ from deploy.stage.instance_types import architecture
 
 SOLD = ("SupportedTransformInstanceTypes", "SupportedRealtimeInferenceInstanceTypes")
 SEVERE = ("CRITICAL", "HIGH")
+SCANNED = ("COMPLETE", "ACTIVE")  # the second: ECR goes on looking
 
 
 def require_runnable(request: Request, image: Image) -> None:
@@ -41,4 +43,13 @@ def scan_note(ecr: Any, account: Account, image: Image) -> str | None:
     counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
     if severe := [f"{counts[one]} {one}" for one in SEVERE if counts.get(one)]:
         return f"ECR's scan has found {' and '.join(severe)}: Marketplace lists no image with such. Mend them first."
-    return None
+    return _unfinished(answer.get("imageScanStatus", {}))
+
+
+def _unfinished(scan: Mapping[str, Any]) -> str | None:
+    """Return what is to be said of a scan that has no result, None if it has one."""
+    status = scan.get("status", "unknown")
+    if status in SCANNED:
+        return None
+    why = f" ({scan['description']})" if scan.get("description") else ""
+    return f"ECR's scan of the image is {status}{why}: Marketplace lists none without a finished one."

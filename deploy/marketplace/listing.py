@@ -15,16 +15,23 @@ from deploy.stage.kinds import Table
 
 FILE = "listing.toml"
 Text = Annotated[str, Field(min_length=1)]
-Number = Annotated[float, Field(gt=0, strict=False)]
+Number = Annotated[float, Field(allow_inf_nan=False, strict=False)]
 
 
 class Metric(Table):
-    """How good the model is, on which data, and beside which baseline."""
+    """How good the model is, on which data, and beside which baseline; of an error, less is better."""
 
     name: Text
     value: Number
     baseline: Number
+    lower_is_better: bool = False
     data: Text
+
+    def note(self) -> str | None:
+        """Return what is to be said of a model that is no better than the baseline, None if it is."""
+        is_better = self.value < self.baseline if self.lower_is_better else self.value > self.baseline
+        side = "below" if self.lower_is_better else "above"
+        return None if is_better else f"The {self.name}, {self.value}, is not {side} the baseline, {self.baseline}."
 
 
 class Training(Table):
@@ -98,9 +105,8 @@ def notes(listing: Listing) -> Iterator[str]:
             f"The latency was measured on {speed.measured_on}, and not on the {speed.instance} that is recommended: "
             "measure there, and write measured_on_instance = true, before the listing is published."
         )
-    if listing.metric.value <= listing.metric.baseline:
-        metric = listing.metric
-        yield f"The {metric.name}, {metric.value}, is not above the baseline, {metric.baseline}."
+    if note := listing.metric.note():
+        yield note
 
 
 def _says_what_it_is(listing: Listing) -> Iterator[str]:

@@ -19,13 +19,13 @@ def faults(path: Path) -> Iterator[str]:
     """Yield a sentence for everything that would trouble a buyer."""
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        codes = {number: "".join(cell["source"]) for number, cell in enumerate(cells, 1) if cell["cell_type"] == "code"}
     except FileNotFoundError:
         yield f"There is no {path}: a listing has a notebook that shows buyers every step."
         return
     except (ValueError, KeyError, TypeError) as error:
         yield f"{path} is no notebook: {error!r}."
         return
-    codes = {number: "".join(cell["source"]) for number, cell in enumerate(cells, 1) if cell["cell_type"] == "code"}
     trees = {}
     for number, code in codes.items():
         try:

@@ -1,13 +1,15 @@
 """A model package: made, and its validation waited for, which takes AWS hours rather than minutes."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import s3 as objects
+from deploy.aws import refusal_of
 from deploy.aws_errors import code_of, words_of
 from deploy.errors import NoLongerWaiting, Refused
 from deploy.marketplace.request import Request
@@ -51,7 +53,7 @@ def submit(submission: Submission) -> str:
 
     Raises:
         Refused: if SageMaker does not take it, or its validation fails; says what each status says.
-        NoLongerWaiting: on an interrupt: the validation goes on.
+        NoLongerWaiting: on an interrupt, or when AWS can no longer be asked: the validation goes on.
     """
     there = _described(submission)
     if there is None:
@@ -64,10 +66,21 @@ def submit(submission: Submission) -> str:
     try:
         return conclusion(_wait(submission), submission.name)
     except KeyboardInterrupt:
-        raise NoLongerWaiting(
-            f"No longer waiting; AWS goes on with the validation of {submission.name}.",
-            f"How it is: python -m deploy marketplace status {submission.name}",
-        ) from None
+        raise _no_longer_waiting(submission) from None
+    except ClientError as error:
+        if code_of(error) in ABSENT:
+            raise  # somebody has deleted it
+        raise _no_longer_waiting(submission, *refusal_of(error)) from error
+    except BotoCoreError as error:
+        raise _no_longer_waiting(submission, f"AWS could not be asked: {error}") from error
+
+
+def _no_longer_waiting(submission: Submission, *reasons: str) -> NoLongerWaiting:
+    return NoLongerWaiting(
+        *reasons,
+        f"No longer waiting; AWS goes on with the validation of {submission.name}.",
+        f"How it is: python -m deploy marketplace status {submission.name}",
+    )
 
 
 def status(sagemaker: Any, name: str) -> tuple[str, bool]:
@@ -119,14 +132,20 @@ def _deletion(submission: Submission) -> str:
 
 
 def _send_sample(submission: Submission) -> None:
-    """Put the sample where the request says that it is."""
-    files = [path for path in sorted(submission.sample.rglob("*")) if path.is_file()]
+    """Put the sample where the request says that it is; raise `Refused` if something else lies there."""
+    files = [path for path in sorted(submission.sample.glob("*")) if path.is_file()]
     if not files:
         raise Refused(f"There is no sample in {submission.sample}: validation needs at least one file.")
     (profile,) = submission.request["ValidationSpecification"]["ValidationProfiles"]
     url = profile["TransformJobDefinition"]["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
-    for file in files:
-        objects.send(submission.s3, file, f"{url}{file.relative_to(submission.sample).as_posix()}", submission.say)
+    urls = {f"{url}{file.name}": file for file in files}
+    if others := [one.url for one in objects.objects(submission.s3, url) if one.url not in urls]:
+        raise Refused(
+            f"What lies in {url} from an earlier try is no sample any more, and validation would send it to the model:",
+            *(f"aws s3 rm {shlex.quote(other)}" for other in others),
+        )
+    for address, file in urls.items():
+        objects.send(submission.s3, file, address, submission.say)
     submission.say(f"- sent the sample to {url}")
 
 

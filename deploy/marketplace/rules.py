@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from deploy.marketplace.parts import at, jobs, numbered, profiles, texts
 from deploy.marketplace.request import REPOSITORY
 
 MOST_IN_FLIGHT = 100  # MB: MaxConcurrentTransforms times MaxPayloadInMB
@@ -17,7 +18,15 @@ LISTS = (
     "SupportedResponseMIMETypes",
 )
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
-SECRET = re.compile(r"(?i)(secret|passw(or)?d|token|credential|api_?key|access_?key|private_?key)")
+SECRET = re.compile(r"(?i)(secret|passw(or)?d|credential|api_?key|access_?key|private_?key|token$)")
+# An account has these only if it wants to.
+OPT_IN = frozenset(
+    {
+        "af-south-1", "ap-east-1", "ap-east-2", "ap-south-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5",
+        "ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2", "eu-south-1", "eu-south-2", "il-central-1",
+        "me-central-1", "me-south-1", "mx-central-1",
+    }
+)  # fmt: skip
 SECRET_VALUE = re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
@@ -25,38 +34,6 @@ def faults(request: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for everything that Marketplace would not take; a shape that is wrong is not its business."""
     for rule in RULES:
         yield from rule(request)
-
-
-def at(value: Any, *path: str) -> Any:
-    """Return what lies at *path*, None if it does not."""
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def texts(value: Any) -> list[str]:
-    """Return the texts of a list."""
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []
-
-
-def tables(value: Any) -> list[dict[str, Any]]:
-    """Return the tables of a list."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list | tuple) else []
-
-
-def containers(request: Any) -> list[dict[str, Any]]:
-    """Return the containers of the inference specification."""
-    return tables(at(request, "InferenceSpecification", "Containers"))
-
-
-def profiles(request: Any) -> list[dict[str, Any]]:
-    """Return the profiles of the validation specification."""
-    return tables(at(request, "ValidationSpecification", "ValidationProfiles"))
-
-
-def jobs(request: Any) -> list[Any]:
-    """Return the transform jobs of the validation profiles."""
-    return [at(profile, "TransformJobDefinition") for profile in profiles(request)]
 
 
 def _is_unversioned(request: Mapping[str, Any]) -> Iterator[str]:
@@ -108,7 +85,7 @@ def _validates_what_it_sells(request: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _addresses_are_whole(request: Mapping[str, Any]) -> Iterator[str]:
-    places = {f"Containers[{number}].ModelDataUrl": at(one, "ModelDataUrl") for number, one in _numbered(request)}
+    places = {f"Containers[{number}].ModelDataUrl": at(one, "ModelDataUrl") for number, one in numbered(request)}
     for job in jobs(request):
         places["TransformInput.S3Uri"] = at(job, "TransformInput", "DataSource", "S3DataSource", "S3Uri")
         places["TransformOutput.S3OutputPath"] = at(job, "TransformOutput", "S3OutputPath")
@@ -118,10 +95,6 @@ def _addresses_are_whole(request: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{place}: {url} is not in S3."
             elif "//" in url.removeprefix("s3://"):
                 yield f"{place}: {url} has an empty folder in it, `//`: S3 takes that for a name of its own."
-
-
-def _numbered(request: Mapping[str, Any]) -> Iterable[tuple[int, dict[str, Any]]]:
-    return enumerate(containers(request))
 
 
 def _fits_into_a_job(request: Mapping[str, Any]) -> Iterator[str]:
@@ -135,7 +108,7 @@ def _fits_into_a_job(request: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _images_are_pinned(request: Mapping[str, Any]) -> Iterator[str]:
-    for number, one in _numbered(request):
+    for number, one in numbered(request):
         image = str(one.get("Image", ""))
         if image and not DIGEST.search(image) and not one.get("ImageDigest"):
             yield (
@@ -147,7 +120,7 @@ def _images_are_pinned(request: Mapping[str, Any]) -> Iterator[str]:
 def _images_are_the_sellers(request: Mapping[str, Any]) -> Iterator[str]:
     role = at(request, "ValidationSpecification", "ValidationRole")
     owner = role.split(":")[4] if isinstance(role, str) and role.count(":") >= 5 else None
-    for number, one in _numbered(request):
+    for number, one in numbered(request):
         image = str(one.get("Image", ""))
         found = REPOSITORY.match(image)
         if image and not found:
@@ -159,11 +132,22 @@ def _images_are_the_sellers(request: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
+def _lies_where_everybody_is(request: Mapping[str, Any]) -> Iterator[str]:
+    for number, one in numbered(request):
+        found = REPOSITORY.match(str(one.get("Image", "")))
+        if found and found["region"] in OPT_IN:
+            yield (
+                f"Containers[{number}].Image lies in {found['region']}, which an account has to opt in to: Marketplace "
+                "lists a package of a Region that is on by default, such as eu-west-1."
+            )
+
+
 def _keeps_no_secrets(request: Mapping[str, Any]) -> Iterator[str]:
-    places = [(f"Containers[{number}]", one) for number, one in _numbered(request)]
+    places = [(f"Containers[{number}]", one) for number, one in numbered(request)]
     places += [("TransformJobDefinition", job) for job in jobs(request)]
     for place, one in places:
-        variables = at(one, "Environment") or {}
+        found = at(one, "Environment")
+        variables = found if isinstance(found, dict) else {}
         if len(variables) > MOST_VARIABLES:
             yield f"{place}.Environment has {len(variables)} variables, and a package takes {MOST_VARIABLES}."
         for name, value in variables.items():
@@ -183,5 +167,6 @@ RULES: tuple[Rule, ...] = (
     _fits_into_a_job,
     _images_are_pinned,
     _images_are_the_sellers,
+    _lies_where_everybody_is,
     _keeps_no_secrets,
 )

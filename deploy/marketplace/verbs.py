@@ -52,7 +52,7 @@ def list_product(options: Options) -> int:
     if found := [*listing.faults(folder, page, seller)]:
         raise Refused(f"The listing of {folder.name} is not complete:", *found)
     shipped = _samples(folder, seller)
-    _require_same(shipped, recorded or _answers(folder, [one.question for one in shipped], options.url))
+    _require_same(shipped, recorded or _answers(folder, seller, [one.question for one in shipped], options.url))
     say(f"- the model answers all {len(shipped)} requests of the samples as is shipped")
     for note in listing.notes(page):
         say(f"- before publishing: {note}")
@@ -105,14 +105,14 @@ def _samples(folder: Path, seller: Seller) -> list[Exchange]:
     return [*exchanges(folder, seller)]
 
 
-def _answers(folder: Path, asked: Sequence[Question], url: str | None) -> Sequence[bytes]:
-    return [*answering.of_server(url, asked)] if url else answering.of_folder(folder, asked)
+def _answers(folder: Path, seller: Seller, asked: Sequence[Question], url: str | None) -> Sequence[bytes]:
+    return [*answering.of_server(url, asked)] if url else answering.of_folder(folder, asked, seller.environment)
 
 
 def _record(folder: Path, seller: Seller, url: str | None) -> Sequence[bytes]:
     """Write what the model answers as the answers that are shipped, and return it."""
     asked = [*questions(folder, seller)]
-    answers = _answers(folder, asked, url)
+    answers = _answers(folder, seller, asked, url)
     for file in record(asked, answers, seller):
         say(f"- wrote {file.relative_to(folder)}")
     return answers
@@ -120,9 +120,11 @@ def _record(folder: Path, seller: Seller, url: str | None) -> Sequence[bytes]:
 
 def _check_image(options: Options) -> None:
     folder = _folder(options.model)
-    shipped = _samples(folder, read_seller(folder))
+    seller = read_seller(folder)
+    shipped = _samples(folder, seller)
     asked = [one.question for one in shipped]
-    _require_same(shipped, container.of_image(options.run_image, asked, folder if options.mount else None))
+    tried = container.Tried(options.run_image, folder if options.mount else None, seller.environment)
+    _require_same(shipped, container.of_image(tried, asked))
     say(f"- {options.run_image} answers all {len(asked)} requests of the samples as is shipped, without a network")
 
 

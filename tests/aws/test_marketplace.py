@@ -20,6 +20,7 @@ from aws.conftest import Aws
 from builders import folder
 from deploy.errors import Refused
 from deploy.marketplace import container, package
+from deploy.marketplace.container import Tried
 from deploy.marketplace.exchanges import Question, data_of, exchanges
 from deploy.marketplace.likeness import differences
 from deploy.marketplace.request import build
@@ -141,6 +142,41 @@ def test_a_cell_that_fails_takes_everything_down_that_was_made(aws, client, prod
     assert there_is(client) == before
 
 
+@pytest.fixture
+def impatient(tmp_path):
+    """Make a copy of the material whose notebook looks once, where it says *waiter*, and gives up."""
+
+    def impatient(waiter: str, *without: str) -> Path:
+        material = Path(shutil.copytree(MATERIAL, tmp_path / "material"))
+        notebook = material / "buyer.ipynb"
+        made = json.loads(notebook.read_text())
+        made["cells"] = [cell for cell in made["cells"] if cell["id"] not in without]
+        (cell,) = [cell for cell in made["cells"] if any(f'"{waiter}"' in line for line in cell["source"])]
+        cell["source"].insert(0, 'patience = {"Delay": 1, "MaxAttempts": 1}\n')
+        notebook.write_text(json.dumps(made))
+        return notebook
+
+    return impatient
+
+
+def test_an_endpoint_that_is_given_up_while_it_is_made_is_waited_for_and_deleted(aws, client, product, role, impatient):
+    before = there_is(client)
+    done = buy(aws, impatient("endpoint_in_service"), product, role)
+    assert "WaiterError: Waiter EndpointInService failed: Max attempts exceeded\n" in done.stderr
+    assert "The endpoint is Creating and can be deleted when that has ended. Do not interrupt.\n" in done.stdout
+    assert there_is(client) == before
+
+
+def test_a_transform_job_that_is_given_up_is_stopped(aws, client, product, role, impatient):
+    before = there_is(client)
+    done = buy(aws, impatient("transform_job_completed_or_stopped", "cell-10", "cell-12"), product, role)
+    assert "WaiterError: Waiter TransformJobCompletedOrStopped failed: Max attempts exceeded\n" in done.stderr
+    jobs = client("sagemaker").list_transform_jobs(NameContains="turkish-sentiment")["TransformJobSummaries"]
+    newest = max(jobs, key=lambda job: job["TransformJobName"])
+    assert newest["TransformJobStatus"] == "Stopped"
+    assert there_is(client) == before
+
+
 def test_the_image_answers_the_samples_without_a_network_and_with_a_root_that_cannot_be_written(aws, sold):
     done = command(aws, "check", "turkish_sentiment", "--run", sold)
     assert (done.returncode, done.stdout) == (0, "")
@@ -152,15 +188,15 @@ def test_the_image_answers_the_samples_without_a_network_and_with_a_root_that_ca
 
 def test_an_image_that_refuses_a_sample_or_does_not_serve_is_said(smallest_image):
     with pytest.raises(Refused, match=r"^real-time/x\.txt: the container answers 422: no$"):
-        container.of_image(smallest_image, [Question("real-time/x.txt", b"refuse", "text/plain", "*/*", Path())], None)
+        container.of_image(Tried(smallest_image), [Question("real-time/x.txt", b"refuse", "text/plain", "*/*", Path())])
     with variant(smallest_image, "ENV GREETING=nobody") as image, pytest.raises(Refused) as caught:
-        container.of_image(image, [], None)
+        container.of_image(Tried(image), [])
     assert caught.value.lines == (
         "Without a network, its root read-only, the container has ended:",
         "there is nobody to greet with",
     )
     with variant(smallest_image, "ENV SAGEMAKER_BIND_TO_PORT=8081") as image, pytest.raises(Refused) as caught:
-        container.of_image(image, [], None, seconds=0)
+        container.of_image(Tried(image, seconds=0), [])
     assert caught.value.lines[0] == "Without a network, its root read-only, the container does not answer /ping:"
 
 
@@ -174,6 +210,16 @@ def variant(image: str, line: str) -> Iterator[str]:
         yield tag
     finally:
         docker("rmi", "--force", tag, check=False)
+
+
+def test_the_image_is_tried_with_the_environment_that_is_sold(aws, smallest_image, tmp_path):
+    seller = (MATERIAL / "seller.toml").read_text() + '\n[environment]\nGREETING = "good day"\n'
+    files = {"data/input/real-time/x.txt": "you", "data/output/real-time/x.txt": "good day you"}
+    files |= {"data/input/batch/x.txt": "me\nus\n", "data/output/batch/x.txt.out": "good day me\ngood day us\n"}
+    material = {f"marketplace/{name}": text for name, text in {**files, "seller.toml": seller}.items()}
+    done = command(aws, "check", str(folder(tmp_path / "greeter", material)), "--run", smallest_image)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"- {smallest_image} answers all 3 requests of the samples as is shipped")
 
 
 def test_a_sample_that_the_container_refuses_fails_the_validation(client, submit, smallest_image, tmp_path):
@@ -196,6 +242,20 @@ def make_model(client: Any, name: str, **more: Any) -> None:
     role = client("iam").get_role(RoleName="seller")["Role"]["Arn"]
     container = {"ModelPackageName": name}
     client("sagemaker").create_model(ModelName="of-package", ExecutionRoleArn=role, PrimaryContainer=container, **more)
+
+
+def test_an_endpoint_that_is_being_made_cannot_be_deleted(client, role, smallest_image):
+    sagemaker, name = client("sagemaker"), "in-progress"
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": smallest_image})
+    variant = {"VariantName": "A", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    with pytest.raises(ClientError, match='Cannot update in-progress endpoint "arn:aws:sagemaker:'):
+        sagemaker.delete_endpoint(EndpointName=name)
+    until(lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService", "the endpoint")
+    sagemaker.delete_endpoint(EndpointName=name)
+    sagemaker.delete_endpoint_config(EndpointConfigName=name)
+    sagemaker.delete_model(ModelName=name)
 
 
 def test_a_package_that_is_not_isolated_or_not_there_makes_no_model(client, product):

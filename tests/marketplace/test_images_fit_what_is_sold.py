@@ -60,9 +60,29 @@ def ecr():
     ],
 )
 def test_severe_findings_are_told(ecr, counts, note):
-    found = {"imageScanFindings": {"findingSeverityCounts": counts}}
+    found = {"imageScanFindings": {"findingSeverityCounts": counts}, "imageScanStatus": {"status": "COMPLETE"}}
     ecr.stubber.add_response("describe_image_scan_findings", found, ASKED)
     assert scan_note(ecr, ACCOUNT, image()) == note
+
+
+@pytest.mark.parametrize(
+    ("scan", "note"),
+    [
+        ({"status": "ACTIVE", "description": "Continuous scan is selected."}, None),
+        ({"status": "IN_PROGRESS"}, "IN_PROGRESS"),
+        ({"status": "PENDING"}, "PENDING"),
+        ({"status": "SCAN_ELIGIBILITY_EXPIRED"}, "SCAN_ELIGIBILITY_EXPIRED"),
+        (
+            {"status": "FAILED", "description": "UnsupportedImageError: no such system"},
+            "FAILED (UnsupportedImageError: no such system)",
+        ),
+        ({}, "unknown"),
+    ],
+)
+def test_a_scan_that_has_no_result_is_told(ecr, scan, note):
+    ecr.stubber.add_response("describe_image_scan_findings", {"imageScanStatus": scan}, ASKED)
+    sentence = f"ECR's scan of the image is {note}: Marketplace lists none without a finished one."
+    assert scan_note(ecr, ACCOUNT, image()) == (sentence if note else None)
 
 
 def test_an_image_that_was_not_scanned_is_told_with_the_command(ecr):

@@ -96,18 +96,45 @@ def test_an_answer_that_the_model_does_not_give_is_named_with_the_one_that_it_gi
     assert [one.expected for one in exchanges(sure, read_seller(sure))] == [b'{"prediction": 0.75}'] * 6
 
 
+LOUD = """
+import os
+
+print("loading", flush=True)
+os.write(1, b"from C\\n")
+
+def model_fn(model_dir):
+    print("the weights are there")
+    return os.environ["SURENESS"]
+
+def predict_fn(text, model):
+    print("asked", text)
+    return {"prediction": float(model)}
+"""
+
+
+def test_a_model_may_print_and_has_the_environment_that_is_sold(sure):
+    (sure / "code" / "inference.py").write_text(
+        SURE.partition("def model_fn")[0] + LOUD + SURE[SURE.index("def input") : SURE.index("def predict")]
+    )
+    seller = sure / "marketplace" / "seller.toml"
+    seller.write_text(seller.read_text() + '\n[environment]\nSURENESS = "0.75"\n')
+    done = marketplace("listing", sure, "--record")
+    assert done.returncode == 0, done.stderr
+    assert {one.expected for one in exchanges(sure, read_seller(sure))} == {b'{"prediction": 0.75}'}
+
+
 def test_a_model_that_does_not_load_or_refuses_a_sample_is_said(sure):
     asked = [*questions(sure, read_seller(sure))]
     (sure / "code" / "inference.py").write_text(SURE.replace('["sentiment"]', '["text"]'))
     with pytest.raises(Refused) as caught:
-        answering.of_folder(sure, asked)
+        answering.of_folder(sure, asked, {})
     first, second, third = caught.value.lines
     assert first == f"The model in {sure} does not answer the samples:"
     assert second.startswith("real-time/negative.json: ")
     assert third == "See it with: make serve MODEL=…"
     (sure / "code" / "inference.py").write_text("")
     with pytest.raises(Refused, match=r"does not answer the samples:\n.*model_fn"):
-        answering.of_folder(sure, asked)
+        answering.of_folder(sure, asked, {})
 
 
 def test_a_server_that_is_not_there_is_said():
@@ -186,6 +213,18 @@ def test_a_file_of_answers_that_has_too_few_is_refused(model):
         [*exchanges(model, read_seller(model))]
 
 
+def test_answers_that_end_with_a_newline_are_recorded_and_counted_once(model):
+    """SageMaker ends each answer with one as well, so that what it writes has empty lines in between."""
+    seller = read_seller(model)
+    asked = [*questions(model, seller)]
+    answers = [b"%d\n" % number for number in range(len(asked))]
+    record(asked, answers, seller)
+    shipped = data_of(model) / "output" / BATCH / "reviews.jsonl.out"
+    assert shipped.read_bytes() == b"2\n3\n4\n5\n"
+    shipped.write_bytes(b"2\n\n3\n\n4\n\n5\n\n")
+    assert [one.expected for one in exchanges(model, seller)] == [b"0\n", b"1\n", b"2", b"3", b"4", b"5"]
+
+
 def test_without_lines_a_file_is_a_request_and_its_answer_is_shipped_as_it_is(model):
     spoil(model, "marketplace/seller.toml", 'split = "Line"', 'split = "None"')
     seller = read_seller(model)
@@ -225,6 +264,28 @@ def test_a_metric_that_is_not_above_its_baseline_is_noted(model):
     assert "The accuracy, 0.5, is not above the baseline, 0.6." in [*listing.notes(worse)]
     speed = page.performance.model_copy(update={"measured_on_instance": True})
     assert [*listing.notes(page.model_copy(update={"performance": speed}))] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "baseline", "lower", "note"),
+    [
+        ("RMSE", 2.5, 4, "true", []),
+        ("RMSE", 4, 4, "true", ["The RMSE, 4.0, is not below the baseline, 4.0."]),
+        ("RMSE", 2.5, 4, "false", ["The RMSE, 2.5, is not above the baseline, 4.0."]),
+        ("R2", 0.6, 0, "false", []),
+        ("MCC", 0.6, -0.01, "false", []),
+    ],
+)
+def test_a_metric_may_be_an_error_and_a_baseline_nothing(model, name, value, baseline, lower, note):
+    new = f'name = "{name}"\nlower_is_better = {lower}\nvalue = {value}\nbaseline = {baseline}   #'
+    spoil(model, "marketplace/listing.toml", 'name = "accuracy"\nvalue = 0.924\nbaseline = 0.510   #', new)
+    assert [*listing.notes(listing.read_listing(model))][1:] == note
+
+
+def test_a_metric_that_is_no_number_is_refused(model):
+    spoil(model, "marketplace/listing.toml", "value = 0.924", "value = nan")
+    with pytest.raises(Refused, match=r"metric\.value: should be a finite number, not nan\."):
+        listing.read_listing(model)
 
 
 # -- the notebook
@@ -296,13 +357,17 @@ def test_a_notebook_that_is_none_or_not_there_is_said(tmp_path):
     path = folder(tmp_path, {"buyer.ipynb": "[]"}) / "buyer.ipynb"
     (found,) = notebook.faults(path)
     assert found.startswith(f"{path} is no notebook: ")
+    for cell in ('{"cell_type": "code"}', '{"source": "x"}', '"x"'):
+        path.write_text(f'{{"cells": [{cell}]}}')
+        (found,) = notebook.faults(path)
+        assert found.startswith(f"{path} is no notebook: ")
     path.unlink()
     assert [*notebook.faults(path)] == [f"There is no {path}: a listing has a notebook that shows buyers every step."]
 
 
 def test_an_image_that_is_not_there_is_said():
     with pytest.raises(Refused) as caught:
-        container.of_image("no/such/image:1", [], None)
+        container.of_image(container.Tried("no/such/image:1"), [])
     assert caught.value.lines[0] in {
         "no/such/image:1 cannot be started:",
         "There is no `docker` on PATH: the image is tried in a container.",

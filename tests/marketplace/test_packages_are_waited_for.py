@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, UnauthorizedSSOTokenError
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -172,6 +173,61 @@ def test_ctrl_c_stops_the_waiting_and_not_the_validation(sagemaker, submission):
     )
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "lines"),
+    [
+        (
+            "ExpiredTokenException",
+            "The security token in the request is expired",
+            (
+                "The credentials have expired. DescribeModelPackage: The security token in the request is expired",
+                "Get new ones, for example: aws sso login",
+            ),
+        ),
+        ("InternalFailure", "Oh.", ("AWS refused (InternalFailure). DescribeModelPackage: Oh.",)),
+    ],
+)
+def test_what_ends_the_waiting_is_no_failure_of_the_package(sagemaker, submission, code, words, lines):
+    created(sagemaker.stubber)
+    shown(sagemaker.stubber, described("InProgress", "InProgress"))
+    sagemaker.stubber.add_client_error("describe_model_package", code, words)
+    with pytest.raises(NoLongerWaiting) as caught:
+        submit(submission())
+    assert caught.value.lines == (
+        *lines,
+        f"No longer waiting; AWS goes on with the validation of {NAME}.",
+        f"How it is: python -m deploy marketplace status {NAME}",
+    )
+
+
+class SignedOut:
+    """A client whose sign-in expires after the first question, which botocore sees without asking."""
+
+    asked = 0
+
+    def describe_model_package(self, **_):
+        self.asked += 1
+        if self.asked > 1:
+            raise UnauthorizedSSOTokenError
+        return described("InProgress", "InProgress")
+
+
+def test_a_sign_in_that_expires_is_no_failure_of_the_package_either(s3, sample):
+    with pytest.raises(NoLongerWaiting) as caught:
+        submit(Submission(SignedOut(), s3, REQUEST, sample, lambda _: None, Time().clock))
+    first, second, _ = caught.value.lines
+    assert first.startswith("AWS could not be asked: The SSO session associated with this profile has expired")
+    assert second == f"No longer waiting; AWS goes on with the validation of {NAME}."
+
+
+def test_a_package_that_somebody_deletes_meanwhile_is_not_said_to_go_on(sagemaker, submission):
+    created(sagemaker.stubber)
+    shown(sagemaker.stubber, described("InProgress", "InProgress"))
+    absent(sagemaker.stubber)
+    with pytest.raises(ClientError, match="does not exist"):
+        submit(submission())
+
+
 def test_throttling_is_no_reason_to_give_up(sagemaker, submission):
     created(sagemaker.stubber)
     sagemaker.stubber.add_client_error("describe_model_package", "ThrottlingException", "Rate exceeded")
@@ -184,6 +240,32 @@ def test_what_sagemaker_does_not_take_is_said_in_its_words(sagemaker, submission
     sagemaker.stubber.add_client_error("create_model_package", "ValidationException", "Could not assume role.")
     with pytest.raises(Refused, match=f"SageMaker does not take the package {NAME}: Could not assume role."):
         submit(submission())
+
+
+def test_what_an_earlier_try_has_left_beside_the_sample_is_refused(sagemaker, s3, submission):
+    """It would be a request of the validation, and fail it."""
+    place = "marketplace/turkish-sentiment/input/"
+    for key in ("old one.jsonl", "deep/older.jsonl", "reviews.jsonl"):
+        s3.put_object(Bucket=BUCKET, Key=place + key, Body=b"old")
+    absent(sagemaker.stubber)
+    with pytest.raises(Refused) as caught:
+        submit(submission())
+    url = f"s3://{BUCKET}/{place}"
+    assert caught.value.lines == (
+        f"What lies in {url} from an earlier try is no sample any more, and validation would send it to the model:",
+        f"aws s3 rm {url}deep/older.jsonl",
+        f"aws s3 rm '{url}old one.jsonl'",
+    )
+    assert s3.get_object(Bucket=BUCKET, Key=place + "reviews.jsonl")["Body"].read() == b"old"
+
+
+def test_only_the_files_that_were_checked_are_sent(sagemaker, s3, submission, sample):
+    folder(sample, {".ipynb_checkpoints/reviews-checkpoint.jsonl": "{"})
+    created(sagemaker.stubber)
+    shown(sagemaker.stubber, described())
+    submit(submission())
+    (sent,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert sent["Key"] == "marketplace/turkish-sentiment/input/reviews.jsonl"
 
 
 def test_a_sample_of_nothing_is_refused(sagemaker, submission, sample):

@@ -99,6 +99,16 @@ def test_a_request_of_another_shape_breaks_nothing(wrong):
     assert checking.faults([wrong]) == ["The request is no table of names and values."]
 
 
+def test_a_variable_that_counts_tokens_is_no_secret():
+    variables = {"MAX_TOKENS": "512", "TOKENIZERS_PARALLELISM": "false", "SERVING_WORKERS": "1"}
+    assert checking.faults(with_(INFERENCE + ".Containers.0.Environment", variables)) == []
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "eu-central-1", "ap-southeast-2", "sa-east-1"])
+def test_a_region_that_is_on_by_default_is_taken(region):
+    assert checking.faults(build(read_seller(MODEL), IMAGE.replace("eu-west-1", region))) == []
+
+
 def test_every_pattern_of_the_operation_can_be_read():
     """Java's classes of characters are not Python's; one that we could not read would be an error, and not a fault."""
     shape = botocore.session.get_session().get_service_model("sagemaker").operation_model("CreateModelPackage")
@@ -183,7 +193,7 @@ def test_a_sellers_file_that_is_no_toml_or_not_there_is_refused(tmp_path):
         read_seller(seller_file(tmp_path, "name"))
 
 
-def test_the_policies_have_no_full_access_and_no_star_but_that_which_ecr_needs():
+def test_the_policies_have_no_full_access_and_no_star_but_where_aws_knows_nothing_narrower():
     found = policies(read_seller(MODEL), IMAGE)
     assert "FullAccess" not in json.dumps(found)
     statements = [one for document in found.values() for one in document["Statement"]]
@@ -194,13 +204,32 @@ def test_the_policies_have_no_full_access_and_no_star_but_that_which_ecr_needs()
     ]
     assert len(actions) > 15
     assert not [action for action in actions if "*" in action]
-    assert [one["Action"] for one in statements if one.get("Resource") == ["*"]] == [["ecr:GetAuthorizationToken"]]
-    pass_role = next(one for one in statements if one.get("Sid") == "PassTheRole")
-    assert pass_role["Resource"] == ["arn:aws:iam::123456789012:role/turkish-sentiment-validation"]
-    assert pass_role["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    everywhere = [one["Action"] for one in statements if one.get("Resource") == ["*"]]
+    assert everywhere == [["ecr:GetAuthorizationToken"], ["cloudwatch:PutMetricData"]]
+    wide = {resource for one in statements for resource in one.get("Resource", ()) if resource.endswith("/*")}
+    sagemakers = "arn:aws:sagemaker:eu-west-1:123456789012:"
+    assert {one for one in wide if ":s3:::" not in one} == {f"{sagemakers}model/*", f"{sagemakers}transform-job/*"}
     assert found["role_trust"]["Statement"][0]["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
     layers = next(one for one in found["role"]["Statement"] if one["Sid"] == "PullTheImage")
     assert layers["Resource"] == ["arn:aws:ecr:eu-west-1:123456789012:repository/turkish-sentiment"]
+
+
+@pytest.mark.parametrize("document", ["role", "submitter"])
+def test_who_submits_and_the_role_itself_may_pass_the_role_to_sagemaker_alone(document):
+    """Validation makes a model, and CreateModel is given the role that validation runs as."""
+    statements = policies(read_seller(MODEL), IMAGE)[document]["Statement"]
+    (found,) = [one for one in statements if "iam:PassRole" in one["Action"]]
+    assert found["Resource"] == ["arn:aws:iam::123456789012:role/turkish-sentiment-validation"]
+    assert found["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+
+
+def test_marketplace_may_look_at_the_package_and_do_nothing_else():
+    found = policies(read_seller(MODEL), IMAGE)
+    (trust,), (look,) = found["publisher_trust"]["Statement"], found["publisher"]["Statement"]
+    assert trust["Principal"] == {"Service": "assets.marketplace.amazonaws.com"}
+    assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
+    assert (look["Effect"], look["Action"]) == ("Allow", ["sagemaker:DescribeModelPackage"])
+    assert look["Resource"] == ["arn:aws:sagemaker:eu-west-1:123456789012:model-package/turkish-sentiment-*"]
 
 
 def test_the_command_prints_the_request_alone_and_checks_anybodys(tmp_path):

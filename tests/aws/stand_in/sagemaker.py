@@ -87,8 +87,10 @@ class SageMaker(JobOperations, PackageOperations, SageMakerResponse):
         return ActionResult({"EndpointArn": endpoint.arn})
 
     def delete_endpoint(self) -> EmptyResult:
-        """Serve no longer; its scalable targets go too."""
+        """Serve no longer; its scalable targets go too. What is still being made has to be waited for."""
         endpoint = self.endpoint()
+        if endpoint.endpoint_status == "Creating":
+            raise ValidationError(message=f'Cannot update in-progress endpoint "{endpoint.arn}".')
         del self.sagemaker_backend.endpoints[endpoint.endpoint_name]
         deregister(targets_of(endpoint.endpoint_name, self.current_account, self.region))
         self.hosting.take_down(endpoint)
