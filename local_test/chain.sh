@@ -32,7 +32,11 @@ main() {
   while [[ $# -gt 0 ]]; do
     case "$1" in
       -h | --help) help_text "$0"; exit ;;
-      --set) parameters+=("${2:?--set needs NAME=VALUE}"); shift 2 ;;
+      --set)
+        [[ "${2:?--set needs NAME=VALUE}" == ?*=* ]] || wrong_usage "$0" "--set needs NAME=VALUE, not $2"
+        parameters+=("$2")
+        shift 2
+        ;;
       --batch) batch="${2:?--batch needs a file}"; shift 2 ;;
       --to) to="${2:?--to needs a folder}"; shift 2 ;;
       --port) port="${2:?--port needs a number}"; shift 2 ;;

@@ -37,7 +37,6 @@ Then, where the client runs:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the endpoints of the command line until SIGTERM or Ctrl-C."""
     options = parse(arguments)
-    told = termination()
     try:
         listener = listen(options.port)
         asynchronous = asynchronous_of(options)
@@ -46,8 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return cannot_start(f"port {options.port} cannot be listened on: {reason}. Choose another: --port NUMBER.")
     except StoreError as error:
         return cannot_start(f"{error}.")
+    except KeyboardInterrupt:
+        return cannot_start("ended before it served anything.")
     port = listener.getsockname()[1]
     endpoints = {endpoint.name: endpoint for endpoint in options.endpoints}
+    told = termination()  # until now both signals end the program by themselves
     server = serve(listener, create_app(Runtime(endpoints, options.limits, log, asynchronous)))
     announce(options, port)
     told.wait()

@@ -12,7 +12,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,10 +50,22 @@ class Throttle:
             return True
 
 
-def create_app(api: Api, function: Function, say: Callable[[str], object], seconds: float = SECONDS) -> Flask:
+def create_app(
+    api: Api,
+    function: Function,
+    say: Callable[[str], object],
+    seconds: float = SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> Flask:
     """Return the API as an application; *function* is what the route calls."""
-    app, throttle = Flask(__name__, static_folder=None), Throttle(api.requests_per_second, api.burst)
-    pool = ThreadPoolExecutor(api.concurrency)
+    app, throttle = Flask(__name__, static_folder=None), Throttle(api.requests_per_second, api.burst, clock)
+    slots = threading.BoundedSemaphore(api.concurrency)
+
+    def call(event: Event) -> Any:
+        try:
+            return function(event)
+        finally:
+            slots.release()  # before anybody has the answer, and may ask again
 
     def answer(path: str) -> Response:
         if request.method == "OPTIONS":
@@ -64,11 +76,28 @@ def create_app(api: Api, function: Function, say: Callable[[str], object], secon
             return refused(429, "Too Many Requests")
         if (request.content_length or 0) > LARGEST:
             return refused(413, "Request Entity Too Large")
-        return with_cors(api, integrated(pool.submit(function, event_of(request.get_data())), say, seconds))
+        event = event_of(request.get_data())
+        if not slots.acquire(blocking=False):  # Lambda has no queue
+            return with_cors(api, refused(503, "Service Unavailable"))
+        return with_cors(api, integrated(in_background(call, event), say, seconds))
 
     for rule, defaults in (("/", {"path": ""}), ("/<path:path>", {})):
         app.add_url_rule(rule, rule, answer, methods=METHODS, defaults=defaults, provide_automatic_options=False)
     return app
+
+
+def in_background(call: Function, event: Event) -> "Future[Any]":
+    """Call the function in a thread of its own, for which the program's end does not wait."""
+    answer: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call(event))
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer
 
 
 def integrated(answer: "Future[Any]", say: Callable[[str], object], seconds: float) -> Response:

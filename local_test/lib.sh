@@ -139,19 +139,17 @@ ensure_registry() {
 }
 
 # What loads a server in benchmark/.
-ensure_wrk() {
-  command -v wrk >/dev/null 2>&1 && return
-  # In a shell of its own: its EXIT trap must not replace the caller's.
-  (ensure_debian_packages wrk) || fail "wrk is not installed, and only root can install it with apt." \
-    "Debian, Ubuntu: sudo apt-get install wrk"
-}
+ensure_wrk() { ensure_program wrk; }
 
 # What scrapes /metrics in reliability/.
-ensure_prometheus() {
-  command -v prometheus >/dev/null 2>&1 && return
+ensure_prometheus() { ensure_program prometheus; }
+
+# usage: ensure_program NAME — a program whose Debian package has its name
+ensure_program() {
+  command -v "$1" >/dev/null 2>&1 && return
   # In a shell of its own: its EXIT trap must not replace the caller's.
-  (ensure_debian_packages prometheus) || fail "prometheus is not installed, and only root can install it with apt." \
-    "Debian, Ubuntu: sudo apt-get install prometheus"
+  (ensure_debian_packages "$1") || fail "$1 is not installed, and only root can install it with apt." \
+    "Debian, Ubuntu: sudo apt-get install $1"
 }
 
 # What looks at the page of deploy/api.
@@ -163,9 +161,9 @@ ensure_chromium() {
       "Debian: sudo apt-get install chromium chromium-driver"
 }
 
-# usage: require_port PORT SCRIPT
+# usage: require_port PORT SCRIPT [WHAT] — WHAT is the option, or what else it is the port of
 require_port() {
-  [[ "$1" =~ ^[0-9]{1,5}$ ]] || wrong_usage "$2" "--port is a number, not $1"
+  [[ "$1" =~ ^[1-9][0-9]{0,4}$ && "$1" -le 65535 ]] || wrong_usage "$2" "${3:---port} is a number from 1 to 65535, not $1"
 }
 
 require_curl() {

@@ -26,17 +26,18 @@ NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing", "re
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve both until SIGTERM or Ctrl-C."""
     options = parse(arguments)
-    told = termination()
     try:
         api = api_of(options)
-        page, demo = listen(options.port), listen(options.api_port)
     except Refused as refused:
         return cannot_start("\n  ".join(refused.lines))
+    function = function_of(api, options.endpoint, options.runtime)
+    files = files_for(f"http://localhost:{options.api_port}{PATH}")
+    try:
+        page, demo = listen(options.port), listen(options.api_port)
     except OSError as error:
         return cannot_start(f"a port cannot be listened on: {os.strerror(error.errno or 0)}. Choose others.")
-    address = f"http://localhost:{options.api_port}{PATH}"
-    function = function_of(api, options.endpoint, options.runtime)
-    servers = [serve(page, page_app(files_for(address))), serve(demo, create_app(api, function, say))]
+    told = termination()  # until now both signals end the program by themselves
+    servers = [serve(page, page_app(files)), serve(demo, create_app(api, function, say))]
     say(f"ready on http://localhost:{options.port}")
     told.wait()
     for server in servers:
@@ -58,8 +59,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def api_of(options: argparse.Namespace) -> Api:
     """Return the API's settings, with the page on this machine in place of the page's origin."""
-    content = tomllib.loads(options.settings.read_text(encoding="utf-8")) if options.settings else {}
+    content = content_of(options.settings) if options.settings else {}
     return parse_api({**content, "origin": f"http://localhost:{options.port}"}, str(options.settings or "the API"))
+
+
+def content_of(settings: Path) -> Mapping[str, object]:
+    """Return what the file says; raise `Refused` if it says nothing."""
+    try:
+        return tomllib.loads(settings.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Refused(f"{settings} cannot be read: {os.strerror(error.errno or 0)}.") from None
+    except ValueError as error:
+        raise Refused(f"{settings} is not TOML: {error}.") from None
 
 
 def function_of(api: Api, endpoint: str, runtime: str) -> Callable[[Mapping[str, object]], handler.Answer]:

@@ -60,7 +60,7 @@ show_request() {
   shift 2
   [[ $# -eq 0 ]] || headers="$(printf " '%s'" "$@")"
   headers="${headers//\'--header\'/-H}"
-  body="--data-binary @${sample#"${PWD}"/}"
+  body="--data-binary @$(printf '%q' "${sample#"${PWD}"/}")"
   if [[ "${sample}" == *.csv && "$(wc -l <"${sample}")" -le 1 ]] && ! grep -q "'" "${sample}"; then
     body="--data-raw '$(tr -d '\r\n' <"${sample}")'"
   fi

@@ -27,7 +27,11 @@ main() {
     case "$1" in
       -h | --help) help_text "$0"; exit ;;
       --port) port="${2:?--port needs a number}"; shift 2 ;;
-      --settings) settings=(--settings "${2:?--settings needs a file}"); shift 2 ;;
+      --settings)
+        [[ -f "${2:?--settings needs a file}" ]] || fail "no such file: $2" "--settings names a file of deploy/apis."
+        settings=(--settings "$2")
+        shift 2
+        ;;
       --engine) engine="${2:?--engine needs docker or host}"; shift 2 ;;
       -*) wrong_usage "$0" "unknown option $1" ;;
       *) model="$1"; shift ;;
@@ -36,7 +40,9 @@ main() {
   folder="$(model_folder "${model}")"
   name="$(basename -- "${folder}")"
   name="${name//_/-}" # in SageMaker a name has no underscores
+  require_name "${name}" "$0" "the folder's name"
   require_port "${port}" "$0"
+  require_port "$((port + 3))" "$0" "the last of the four ports"
   require_curl
   engine="${engine:-$(default_engine)}"
   require_engine "${engine}" "$0"
@@ -66,7 +72,9 @@ start_model() {
 
 # usage: start PROGRAM PORT ARGUMENT... — a program of this folder, until it listens
 start() {
-  PYTHONPATH="${ROOT}" "${VENV}/bin/python" "${ROOT}/local_test/$1" "${@:3}" &
+  # Everything that it asks is on this machine, where a proxy would not find it.
+  local here="localhost,127.0.0.1,${no_proxy:-${NO_PROXY:-}}"
+  no_proxy="${here%,}" NO_PROXY="${here%,}" PYTHONPATH="${ROOT}" "${VENV}/bin/python" "${ROOT}/local_test/$1" "${@:3}" &
   SERVERS+=("$!")
   until is_taken "$2"; do
     all_run || wait_for_servers

@@ -45,6 +45,7 @@ main() {
   [[ "${#models[@]}" -gt 0 ]] || models=(abalone_featurizer abalone_predictor)
   [[ "${#models[@]}" -ge 2 && "${#models[@]}" -le "${MOST_MODELS}" ]] \
     || wrong_usage "$0" "a pipeline has 2 to ${MOST_MODELS} models, not ${#models[@]}"
+  require_name "${name}" "$0" --name
   for model in "${models[@]}"; do folders+=("$(model_folder "${model}")"); done
   engine="${engine:-$(default_engine)}"
   require_engine "${engine}" "$0"
@@ -68,9 +69,10 @@ main() {
 choose_ports() {
   local port
   require_port "$1" "$0"
-  require_port "$2" "$0"
-  for ((port = 10#$1; port < 10#$1 + $3; port++)); do
-    ((port != 10#$2)) || wrong_usage "$0" "port ${port} is wanted for a container and for the endpoint"
+  require_port "$2" "$0" --endpoint-port
+  require_port "$(($1 + $3 - 1))" "$0" "the last container's port"
+  for ((port = $1; port < $1 + $3; port++)); do
+    ((port != $2)) || wrong_usage "$0" "port ${port} is wanted for a container and for the endpoint"
     require_free "${port}" "--port N, or make pipeline PORT=N"
     ports+=("${port}")
   done

@@ -16,6 +16,13 @@ require_engine() {
   [[ "$1" == docker || "$1" == host ]] || wrong_usage "$2" "--engine is docker or host, not $1"
 }
 
+# usage: require_name NAME SCRIPT WHAT — an endpoint's, as endpoint.py takes them
+require_name() {
+  local LC_ALL=C
+  [[ "$1" =~ ^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$ ]] || wrong_usage "$2" \
+    "$3 $1 cannot name an endpoint: SageMaker takes up to 63 letters, digits and hyphens, and no hyphen at either end"
+}
+
 # usage: require_free PORT HINT — or the other server's answers would be taken for this one's
 require_free() {
   ! is_taken "$1" || fail "port $1 is taken." "Stop what listens there, or choose another: $2"

@@ -8,6 +8,7 @@ from deploy.api.template import COST, render, tags
 from deploy.errors import Refused
 from deploy.facts import Account
 from deploy.stack.health import LEFT_AS_IT_WAS, Report, endpoint_of
+from deploy.stack.kept import API
 from deploy.stack.requiring import require_ours
 from deploy.stack.stack import ABSENT, GOOD, Stack
 from deploy.stage.kinds import InstanceStage, PipelineStage, ServerlessStage, Stage
@@ -19,7 +20,7 @@ AT_ONCE = (InstanceStage, PipelineStage, ServerlessStage)
 class ApiStack(Stack):
     """The stack of a stage's API: one of its own, so that neither can undo the other's update."""
 
-    prefix = "api-byoc-"  # never what a stage's stack is called
+    prefix = API  # never what a stage's stack is called
     owner = "API"
 
 

@@ -90,9 +90,8 @@ def answer(event: Event, settings: Settings, client: Any, say: Callable[[str], o
     except Exception as error:
         status, content, cause = 500, {"msg": BROKEN}, type(error).__name__
     line = {"request_id": identity, "endpoint": settings.endpoint, "status": status, "cause": cause}
-    say(
-        json.dumps({**line, "ms": round((time.monotonic() - began) * 1000), "characters": len(event.get("body") or "")})
-    )
+    spent, length = round((time.monotonic() - began) * 1000), len(event.get("body") or "")
+    say(json.dumps({**line, "ms": spent, "characters": length}))
     # Who may read the answer is the API's own CORS setting, and not said here.
     headers = {"content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff"}
     retry = {"retry-after": str(RETRY_AFTER)} if status == 503 else {}
@@ -129,10 +128,8 @@ def media_type_of(header: str, accepted: tuple[str, ...]) -> str:
 def body_of(event: Event) -> bytes:
     """Return the body: the HTTP API sends what it does not know as text in base64."""
     body = str(event.get("body") or "")
-    if not event.get("isBase64Encoded"):
-        return body.encode(errors="replace")
     try:
-        return base64.b64decode(body, validate=True)
+        return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode(errors="replace")
     except ValueError:
         raise Refusal(400, "The request's body could not be decoded.") from None
 
@@ -155,7 +152,9 @@ def predict(client: Any, settings: Settings, event: Event, identity: str) -> Any
     asked = {"EndpointName": settings.endpoint, "ContentType": media_type, "Accept": "application/json"}
     try:
         answered = client.invoke_endpoint(**asked, Body=body, InferenceId=identity)["Body"].read()
-        return json.loads(answered, parse_constant=int)  # NaN is not JSON, and no int
+        content = json.loads(answered, parse_constant=int)  # NaN is not JSON, and no int
+        json.dumps(content, allow_nan=False)  # 1e999 is JSON, and would go out as Infinity
+        return content
     except client.exceptions.ModelError as error:
         raise refusal_of_model(error.response) from None
     except exceptions.ClientError as error:
@@ -164,7 +163,7 @@ def predict(client: Any, settings: Settings, event: Event, identity: str) -> Any
         raise Refusal(504, TOO_SLOW, type(error).__name__) from None
     except UNREACHABLE as error:
         raise Refusal(502, "The model cannot be reached.", type(error).__name__) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refusal(502, FAILED, "the model's answer is not JSON") from None
 
 
@@ -194,3 +193,7 @@ def refusal_of_service(code: str) -> Refusal:
     if code in BUSY_CODES:
         return Refusal(503, BUSY, code)
     return Refusal(413, CALLERS_FAULT[413], code) if code == "413" else Refusal(500, BROKEN, code)
+
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:  # the client is made before the first request's seconds are counted
+    connect(Settings.read(os.environ))

@@ -31,8 +31,15 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
                 "--origin", default="", help="where the page will be, such as https://reviews.example.com"
             )
         if run is page:
-            verb.add_argument("--to", type=Path, required=True, help="a folder to write it into")
+            verb.add_argument("--to", type=folder, required=True, help="a folder to write it into")
             verb.add_argument("--address", help="of the API (default: where it is deployed)")
+
+
+def folder(text: str) -> Path:
+    """Read --to, which is empty after `make web` without TO: the page would be written wherever that runs."""
+    if not text:
+        raise argparse.ArgumentTypeError("no folder was named: TO=folder is where the page is written")
+    return Path(text)
 
 
 def new(options: Options) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import s3
-from deploy.aws_errors import code_of
+from deploy.aws_errors import code_of, words_of
 from deploy.errors import Refused
 from deploy.facts import Account
 from deploy.model.artifacts import name_of
@@ -19,10 +19,12 @@ from deploy.model.images import parse
 from deploy.progress import in_words
 from deploy.s3 import S3Object
 from deploy.stack.policies import log_group
+from deploy.stack.stack import REVIEW
 from deploy.stage import places
 from deploy.stage.kinds import AsynchronousStage, BatchStage, InstanceStage, PipelineStage, Stage, containers_of
 
 MANY = 10_000  # objects that are counted; captured data may be millions
+API = "api-byoc-"  # before the stage's name: the stack of its API
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Unseen:
 def kept_by(stage: Stage, account: Account, bucket: str, client: Any) -> Iterator[Kept | Unseen]:
     """Yield what is there; *client* makes boto3's by their names. By now the stage is gone: nothing is raised."""
     looks: Mapping[str, Callable[[], Iterator[Kept]]] = {
+        "CloudFormation": lambda: _api(stage, client("cloudformation")),
         "ECR": lambda: _repositories(stage, account, client("ecr")),
         **{url: partial(_objects, client("s3"), url, what) for url, what in _places(stage, bucket)},
         "CloudWatch's logs": lambda: _logs(stage, account, client("logs")),
@@ -62,6 +65,22 @@ def kept_by(stage: Stage, account: Account, bucket: str, client: Any) -> Iterato
             yield from look()
         except (BotoCoreError, ClientError, Refused) as error:
             yield Unseen(where, str(error))
+
+
+def _api(stage: Stage, cloudformation: Any) -> Iterator[Kept]:
+    try:
+        (about,) = cloudformation.describe_stacks(StackName=API + stage.name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in words_of(error):
+            raise
+        return
+    if about["StackStatus"] == REVIEW:
+        return
+    yield Kept(
+        f"its API, the stack {API}{stage.name}, open to all and with nothing to call",
+        "billed by requests",
+        f"make destroy API={stage.name}",
+    )
 
 
 def _repositories(stage: Stage, account: Account, ecr: Any) -> Iterator[Kept]:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from deploy.errors import NoLongerWaiting, Refused
 
+# What a removal takes with it, by whose stack it is.
+WHOLE = {"STAGE": "the whole stage, its endpoint too", "API": "the whole API; the endpoint stays", "JOB": "the role"}
+
 
 @dataclass(frozen=True)
 class Refusals:
@@ -45,7 +48,7 @@ class Refusals:
             *why,
             "Remove the cause, then let CloudFormation try again:",
             f"aws cloudformation continue-update-rollback {self._named}",
-            f"Or remove the whole stage, its endpoint too: make destroy {self.owner}={self.stage}",
+            f"Or remove {WHOLE[self.owner]}: make destroy {self.owner}={self.stage}",
         )
 
     def not_created(self, status: str, why: Sequence[str]) -> Refused:

@@ -34,6 +34,7 @@ def test_every_setting_is_documented_with_its_default():
         ("502", handler.FAILED),
         ("503", handler.BUSY),
         ("504", handler.TOO_SLOW),
+        ("500 or 503", ""),
         ("502", "The model cannot be reached."),
         ("200", "Request successful."),
     ],

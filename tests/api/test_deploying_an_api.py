@@ -14,6 +14,7 @@ from deploy.api.page import files_for, write_page
 from deploy.api.settings import parse_api, read_api, write_api
 from deploy.errors import Refused
 from deploy.stack.change_sets import Change
+from deploy.stack.refusals import Refusals
 from sample_stages import ACCOUNT, stage_of
 from server import ROOT
 
@@ -112,9 +113,12 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path):
         ({"max_bytes": 6_000_000}, "max_bytes: should be less than or equal to 4000000, not 6000000."),
         (
             {"attempts": 3},
-            "attempts = 3 of read_seconds = 12 can take 42 s, and Lambda is ended after 29 s: its caller would learn",
+            "attempts = 3 of read_seconds = 12 can take 42 s; less than 28 s is needed",
         ),
-        ({"read_seconds": 13}, "attempts = 2 of read_seconds = 13 can take 29 s"),
+        (
+            {"read_seconds": 12.5},
+            "attempts = 2 of read_seconds = 12.5 can take 28 s; less than 28 s is needed, for Lambda is ended after 29",
+        ),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_in_words(settings, said):
@@ -208,6 +212,18 @@ def test_no_stage_can_be_called_so_that_its_stack_is_an_apis():
             stack.require_rest()
 
 
+@pytest.mark.parametrize(
+    ("owner", "said"),
+    [
+        ("STAGE", "Or remove the whole stage, its endpoint too: make destroy STAGE=rings"),
+        ("API", "Or remove the whole API; the endpoint stays: make destroy API=rings"),
+        ("JOB", "Or remove the role: make destroy JOB=rings"),
+    ],
+)
+def test_a_stack_that_is_stuck_says_what_its_removal_takes_with_it(owner, said):
+    assert Refusals("a-stack", "rings", "eu-west-1", owner).stuck([]).lines[-1] == said
+
+
 # -- the page
 
 
@@ -246,6 +262,13 @@ def test_a_stage_without_an_api_is_told_how_to_get_one():
 def test_the_page_can_be_written_for_an_address_that_one_knows(tmp_path):
     done = deploy("page", "rings", "--to", str(tmp_path), "--address", f"{ADDRESS}/demo")
     assert (done.returncode, done.stdout.split()) == (0, [str(path) for path in sorted(tmp_path.iterdir())])
+
+
+def test_the_page_is_not_written_into_a_folder_that_nobody_named():
+    """`make web` without TO would write it into the root of the repository."""
+    done = deploy("page", "rings", "--to", "", "--address", f"{ADDRESS}/demo")
+    assert done.returncode == 2
+    assert "argument --to: no folder was named: TO=folder is where the page is written" in done.stderr
 
 
 def test_verbs_are_named_if_none_is():

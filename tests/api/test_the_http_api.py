@@ -3,17 +3,19 @@
 import base64
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sample_apis import ORIGIN, api_of
 
 from http_api import Throttle, create_app
+from server import until
 
 HERE = {"Origin": ORIGIN}
 
 
 class Demo:
-    """An API in front of a function of the test's own, which keeps its events."""
+    """An API in front of a function of the test's own, which keeps its events; no time passes for its throttle."""
 
     def __init__(self, answer=lambda event: {"statusCode": 204}, seconds=30, **settings):
         self.events, self.said = [], []
@@ -22,7 +24,8 @@ class Demo:
             self.events.append(event)
             return answer(event)
 
-        self.http = create_app(api_of(**settings), function, self.said.append, seconds).test_client()
+        self.app = create_app(api_of(**settings), function, self.said.append, seconds, clock=lambda: 0.0)
+        self.http = self.app.test_client()
 
     def post(self, body=b"x", content_type="text/plain", path="/demo", **headers):
         return self.http.post(path, data=body, content_type=content_type, headers=headers)
@@ -141,6 +144,36 @@ def test_a_function_that_takes_too_long_is_left_behind():
         assert (answer.status_code, answer.json) == (503, {"message": "Service Unavailable"})
     finally:
         gate.set()
+
+
+def test_more_than_concurrency_at_once_are_refused_and_never_run():
+    """Lambda has no queue: what is too much is refused at once, and the function does not get it later."""
+    gate, origin = threading.Event(), {"Origin": ORIGIN}
+    demo = Demo(lambda _: {"statusCode": 200 if gate.wait(60) else 500}, concurrency=1)
+    with ThreadPoolExecutor(1) as elsewhere:
+        first = elsewhere.submit(lambda: demo.app.test_client().post("/demo", data=b"x", content_type="text/plain"))
+        try:
+            until(lambda: len(demo.events) == 1, "the first request")
+            refused = demo.post(b"too much", **origin)
+            assert (refused.status_code, refused.json) == (503, {"message": "Service Unavailable"})
+            assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
+        finally:
+            gate.set()
+        assert first.result().status_code == 200
+    assert demo.post().status_code == 200
+    assert len(demo.events) == 2
+
+
+def test_a_function_that_raises_makes_room_for_the_next():
+    def fails(_event):
+        raise ValueError
+
+    demo = Demo(fails, concurrency=1)
+    assert [demo.post().json["message"] for _ in range(2)] == ["Internal Server Error"] * 2
+
+
+def test_a_call_that_goes_on_does_not_keep_the_program_from_ending():
+    assert Demo(lambda _: {"daemon": threading.current_thread().daemon}).post().json == {"daemon": True}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from ports import free_port
-from server import MODELS, ROOT, descendants, processes, until
+from server import MODELS, PATIENCE, ROOT, descendants, processes, until
 
 PROGRAM = ROOT / "local_test" / "serve_page.sh"
 NASTY = "A boring, stupid waste of time."
@@ -20,7 +20,7 @@ NASTY = "A boring, stupid waste of time."
 class Command:
     """The script, as somebody runs it in a terminal."""
 
-    def __init__(self, log, *arguments):
+    def __init__(self, log, *arguments, **environ):
         self.log = log
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
@@ -29,7 +29,7 @@ class Command:
                 stderr=stream,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
+                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1", **environ},
             )
 
     def said(self):
@@ -65,7 +65,9 @@ def four_ports():
 def test_one_command_runs_everything_and_ctrl_c_ends_it(tmp_path):
     port = four_ports()
     folder = str(MODELS / "movie_sentiment")
-    with closing(Command(tmp_path / "log", folder, "--port", str(port), "--engine", "host")) as command:
+    # A proxy that is not there: nothing of all this is to be asked of it.
+    proxy = {"http_proxy": f"http://127.0.0.1:{free_port()}", "NO_PROXY": "example.com"}
+    with closing(Command(tmp_path / "log", folder, "--port", str(port), "--engine", "host", **proxy)) as command:
         command.wait_until_ready()
         assert f"http://localhost:{port} is the page, http://localhost:{port + 1}/demo its API." in command.said()
         page = requests.get(f"http://localhost:{port}/", timeout=10)
@@ -96,13 +98,78 @@ def test_a_port_that_is_taken_is_named():
     assert "make page PORT=N; four in a row are needed" in ran.stderr
 
 
-def test_the_page_cannot_start_with_settings_that_make_no_sense(tmp_path):
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (b"attempts = 9", "is no API:\n  attempts: should be less than or equal to 4"),
+        (b"attempts = ", "is not TOML: Invalid value"),
+        (b"\xff", "is not TOML: 'utf-8' codec can't decode"),
+        (None, "cannot be read: No such file or directory."),
+    ],
+)
+def test_the_page_cannot_start_with_settings_that_make_no_sense(tmp_path, written, said):
     settings = tmp_path / "bad.toml"
-    settings.write_text("attempts = 9")
+    if written is not None:
+        settings.write_bytes(written)
     command = [sys.executable, ROOT / "local_test" / "page.py", "--endpoint", "x", "--settings", settings]
     ran = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr.startswith(f"page.py: {settings} is no API:\n  attempts: should be less than or equal to 4")
+    assert ran.stderr.startswith(f"page.py: {settings} {said}")
+
+
+@pytest.mark.parametrize(
+    ("folder", "arguments", "status", "said"),
+    [
+        ("movie_sentiment", ["--settings", "/nowhere.toml"], 1, "no such file: /nowhere.toml"),
+        (
+            "movie_sentiment",
+            ["--port", "65533"],
+            2,
+            "the last of the four ports is a number from 1 to 65535, not 65536",
+        ),
+        (
+            "movie.sentiment",
+            [],
+            2,
+            "the folder's name movie.sentiment cannot name an endpoint: SageMaker takes up to 63",
+        ),
+        ("movies-", [], 2, "the folder's name movies- cannot name an endpoint"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_model_is_started(tmp_path, folder, arguments, status, said):
+    (tmp_path / folder).mkdir()
+    command = [PROGRAM, str(tmp_path / folder), "--engine", "host", *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stdout) == (status, "")
+    assert said in ran.stderr
+    assert "Serving" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "said"),
+    [
+        (signal.SIGTERM, -signal.SIGTERM, ""),
+        (signal.SIGINT, 1, "endpoint.py: ended before it served anything.\n"),
+    ],
+)
+def test_a_program_that_waits_for_s3_can_be_told_to_end(told, status, said):
+    # What a shell runs in the background ignores Ctrl-C, and so would this test's program there.
+    command = ["env", "--default-signal=INT", sys.executable, ROOT / "local_test" / "endpoint.py", "x=1", "--port", "0"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        s3 = {"AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{silent.getsockname()[1]}", "AWS_DEFAULT_REGION": "eu-west-1"}
+        environ = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", **s3}
+        process = subprocess.Popen(
+            [*command, "--async-output", "s3://b/p"],
+            env={"PATH": os.environ["PATH"], **environ},
+            stderr=subprocess.PIPE,
+        )
+        with process, closing(silent.accept()[0]):
+            process.send_signal(told)
+            try:
+                assert (process.wait(PATIENCE), process.stderr.read().decode()) == (status, said)
+            finally:
+                process.kill()
 
 
 def test_a_program_that_is_told_to_end_twice_at_once_ends(tmp_path):

@@ -58,7 +58,7 @@ class Site:
         self.browser, port = browser, free_port()
         api = parse_api({"origin": f"http://localhost:{port}", **settings}, "the API")
         function = Function(runtime_url, endpoint=endpoint, **settings)
-        self.demo = serve(listen(0), create_app(api, function, print))
+        self.demo = serve(listen(0), create_app(api, function, print, clock=lambda: 0.0))  # no token comes back
         self.address = f"http://localhost:{self.demo.port}"
         files = files_for(f"{self.address}/demo")
         html = files["index.html"].replace(b'data-seconds="32"', f'data-seconds="{seconds}"'.encode())

@@ -11,6 +11,7 @@ from deploy.api.settings import Api, parse_api
 from deploy.api.template import render, tags
 from deploy.facts import Account
 from deploy.progress import Clock
+from deploy.stack.kept import Kept, kept_by
 from sample_stages import stage_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry]
@@ -21,6 +22,11 @@ STAGE = stage_of("serverless", name="rings")
 
 def api_of(**settings: Any) -> Api:
     return parse_api({"origin": "https://reviews.example.com", **settings}, "rings.toml")
+
+
+def removals(aws: Aws) -> list[str]:
+    """Return the commands that remove what the stage would leave behind."""
+    return [one.command for one in kept_by(STAGE, ACCOUNT, "a-bucket", aws.client) if isinstance(one, Kept)]
 
 
 @pytest.fixture
@@ -37,6 +43,7 @@ def test_an_api_lives_its_whole_life(aws, stack):
     address = stack.outputs()["ApiEndpoint"]
     assert what_is_up(STAGE, api_of(), stack).startswith(f"ApiEndpoint = {address}/\n")
     assert how_it_is(STAGE, api_of(), stack).exit_code == 0
+    assert "make destroy API=rings" in removals(aws)
     (function,) = aws.client("lambda").list_functions()["Functions"]
     assert function["Environment"]["Variables"] == api_of().environment("rings")
     assert (function["Runtime"], function["Timeout"], function["Handler"]) == ("python3.13", 29, "index.handler")
@@ -56,6 +63,7 @@ def test_an_api_lives_its_whole_life(aws, stack):
     assert stack.outputs()["ApiEndpoint"] == address  # callers notice nothing
 
     assert gone(STAGE, stack).startswith("The API of rings is gone")
+    assert "make destroy API=rings" not in removals(aws)
     assert aws.client("lambda").list_functions()["Functions"] == []
     assert aws.client("apigatewayv2").get_apis()["Items"] == []
     assert {group["logGroupName"] for group in aws.client("logs").describe_log_groups()["logGroups"]} == before

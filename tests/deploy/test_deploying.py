@@ -103,7 +103,9 @@ def client_of(service):
 @pytest.fixture
 def aws():
     """Clients by their names; each answers from a script."""
-    clients = {name: client_of(name) for name in ("cloudwatch", "ecr", "logs", "s3", "sagemaker", "sts")}
+    clients = {
+        name: client_of(name) for name in ("cloudformation", "cloudwatch", "ecr", "logs", "s3", "sagemaker", "sts")
+    }
     stubs = {name: Stubber(client) for name, client in clients.items()}
     for stub in stubs.values():
         stub.activate()
@@ -522,6 +524,7 @@ def test_a_stage_that_is_not_deployed_says_where_it_was_looked_for(aws):
 
 def test_a_removal_of_what_is_not_deployed_says_where_it_was_looked_for(aws):
     client, stubs = aws
+    no_api(stubs)
     listed(stubs, "stages/abalone/", [])
     stage = stage_of("batch", image="999999999999.dkr.ecr.eu-west-1.amazonaws.com/abalone:1", model=None)
 
@@ -719,8 +722,37 @@ def listed(stubs, prefix, contents, bucket=BUCKET):
     stubs["s3"].add_response("list_objects_v2", answer, {"Bucket": bucket, "Prefix": prefix})
 
 
+def no_api(stubs):
+    there_is_none = ("ValidationError", "Stack with id api-byoc-abalone does not exist")
+    stubs["cloudformation"].add_client_error("describe_stacks", *there_is_none)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (
+            "UPDATE_COMPLETE",
+            [
+                "- its API, the stack api-byoc-abalone, open to all and with nothing to call: billed by requests",
+                "    make destroy API=abalone",
+            ],
+        ),
+        ("REVIEW_IN_PROGRESS", []),
+    ],
+)
+def test_an_api_stays_and_is_told_unless_it_was_only_planned(aws, state, told):
+    client, stubs = aws
+    stacks = {"Stacks": [{"StackName": "api-byoc-abalone", "CreationTime": NOON, "StackStatus": state}]}
+    stubs["cloudformation"].add_response("describe_stacks", stacks, {"StackName": "api-byoc-abalone"})
+    listed(stubs, "stages/abalone/", [])
+
+    stays = kept_by(stage_of("batch", image=OF_OTHERS, model=None), ACCOUNT, BUCKET, client)
+    assert [line for one in stays for line in str(one).splitlines()] == told
+
+
 def test_what_stays_is_told_with_its_size_and_the_command_that_removes_it(aws):
     client, stubs = aws
+    no_api(stubs)
     sizes = {"imageDetails": [{"imageSizeInBytes": 100 << 20}, {"imageSizeInBytes": 50 << 20}]}
     stubs["ecr"].add_response("describe_images", sizes, {"repositoryName": "abalone"})
     listed(stubs, "stages/abalone/", objects(1, 2000))
@@ -752,6 +784,7 @@ def test_what_stays_is_told_with_its_size_and_the_command_that_removes_it(aws):
 
 def test_what_is_not_there_does_not_stay(aws):
     client, stubs = aws
+    no_api(stubs)
     stubs["ecr"].add_client_error("describe_images", "RepositoryNotFoundException")
     listed(stubs, "stages/abalone/", [])
     stubs["logs"].add_response("describe_log_groups", {"logGroups": [{"logGroupName": f"{GROUP}-2"}]})
@@ -779,6 +812,7 @@ OF_OTHERS = "999999999999.dkr.ecr.eu-west-1.amazonaws.com/abalone:1"
 )
 def test_what_lies_where_the_stages_file_says_is_told_too(aws, option, settings, named):
     client, stubs = aws
+    no_api(stubs)
     listed(stubs, "stages/abalone/", [])
     for prefix in named:
         listed(stubs, prefix, objects(1, 7), "theirs")
@@ -798,6 +832,7 @@ def test_what_lies_where_the_stages_file_says_is_told_too(aws, option, settings,
 
 def test_in_a_bucket_that_is_not_there_nothing_stays(aws):
     client, stubs = aws
+    no_api(stubs)
     stubs["s3"].add_client_error("list_objects_v2", "NoSuchBucket", "The specified bucket does not exist")
 
     assert list(kept_by(stage_of("batch", image=OF_OTHERS, model=None), ACCOUNT, BUCKET, client)) == []
@@ -805,6 +840,7 @@ def test_in_a_bucket_that_is_not_there_nothing_stays(aws):
 
 def test_images_of_another_account_and_logs_of_all_its_jobs_are_not_a_stages_to_remove(aws):
     client, stubs = aws
+    no_api(stubs)
     listed(stubs, "stages/abalone/", [])
     stage = stage_of("batch", image="999999999999.dkr.ecr.eu-west-1.amazonaws.com/abalone:1", model=None)
 
@@ -813,6 +849,7 @@ def test_images_of_another_account_and_logs_of_all_its_jobs_are_not_a_stages_to_
 
 def test_logs_that_are_kept_for_ever_say_so_and_very_many_objects_are_not_counted(aws):
     client, stubs = aws
+    no_api(stubs)
     stubs["ecr"].add_client_error("describe_images", "RepositoryNotFoundException")
     listed(stubs, "stages/abalone/", objects(MANY + 5, 1 << 20))
     stubs["logs"].add_response("describe_log_groups", {"logGroups": [{"logGroupName": GROUP}]})
@@ -825,14 +862,17 @@ def test_logs_that_are_kept_for_ever_say_so_and_very_many_objects_are_not_counte
 
 def test_what_may_not_be_looked_at_is_told_for_the_stage_is_gone_already(aws):
     client, stubs = aws
+    stubs["cloudformation"].add_client_error("describe_stacks", "AccessDenied", "no DescribeStacks")
     stubs["ecr"].add_client_error("describe_images", "AccessDeniedException", "not authorized")
     for _ in range(2):
         stubs["s3"].add_client_error("list_objects_v2", "AccessDenied", "denied")
     stubs["logs"].add_client_error("describe_log_groups", "AccessDeniedException", "not allowed")
 
-    ecr, s3, models, logs = (
+    api, ecr, s3, models, logs = (
         str(one) for one in kept_by(stage_of("instance", image="abalone:1"), ACCOUNT, BUCKET, client)
     )
+    assert api.startswith("- perhaps something in CloudFormation, which cannot be looked at: ")
+    assert "no DescribeStacks" in api
     assert ecr.startswith("- perhaps something in ECR, which cannot be looked at: ")
     assert "not authorized" in ecr
     assert s3.endswith(f"s3://{BUCKET}/stages/abalone/ cannot be listed: denied")

@@ -24,7 +24,11 @@ def run(script, *arguments):
         (["abalone"] * 16, 2, "a pipeline has 2 to 15 models, not 16"),
         (["--nonsense"], 2, "unknown option --nonsense"),
         (["--engine", "podman"], 2, "--engine is docker or host, not podman"),
-        (["--port", "abc"], 2, "--port is a number, not abc"),
+        (["--port", "abc"], 2, "--port is a number from 1 to 65535, not abc"),
+        (["--endpoint-port", "0"], 2, "--endpoint-port is a number from 1 to 65535, not 0"),
+        (["--port", "65535"], 2, "the last container's port is a number from 1 to 65535, not 65536"),
+        (["--name", "my_rings"], 2, "--name my_rings cannot name an endpoint: SageMaker takes up to 63 letters"),
+        (["--name", "x" * 64], 2, "cannot name an endpoint: SageMaker takes up to 63 letters, digits and hyphens"),
         (
             ["--port", "29999", "--endpoint-port", "30000"],
             2,

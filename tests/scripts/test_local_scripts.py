@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -56,10 +57,11 @@ def test_a_wrong_model_gets_one_message(script):
 
 
 @pytest.mark.parametrize("script", [SERVE, PREDICT], ids=lambda script: script.name)
-def test_a_port_is_a_number(script):
-    done = run(script, "--port", "abc")
+@pytest.mark.parametrize("port", ["abc", "0", "65536", "99999", "08080", "-1"])
+def test_a_port_is_a_number(script, port):
+    done = run(script, "--port", port)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--port is a number, not abc" in done.stderr
+    assert f"--port is a number from 1 to 65535, not {port}" in done.stderr
 
 
 def test_make_manifest_of_a_wrong_model_writes_nothing(tmp_path):
@@ -93,6 +95,14 @@ def test_predict_shows_the_curl_line_that_can_be_pasted():
     done = run(PREDICT, "abalone", "--show", "--port", "9999")
     row = "I,0.365,0.295,0.095,0.25,0.1075,0.0545,0.08,9.0"
     assert done.stdout == f"curl --data-raw '{row}' -H 'Content-Type: text/csv' http://localhost:9999/invocations\n"
+
+
+def test_the_curl_line_can_be_pasted_when_the_sample_lies_in_a_folder_with_a_space(tmp_path):
+    sample = tmp_path / "my models" / "one.json"
+    sample.parent.mkdir()
+    sample.touch()
+    shown = run(PREDICT, "--sample", sample, "--show").stdout
+    assert shlex.split(shown)[:3] == ["curl", "--data-binary", f"@{sample}"]
 
 
 def test_predict_does_not_guess_a_media_type(tmp_path):

@@ -72,7 +72,13 @@ def test_a_job_that_fails_ends_the_chain_with_its_reason_and_leaves_nothing(tmp_
         (("abalone", "/dev/null"), 1, "The model needs a preprocess.py and a code/train.py"),
         (("review_classifier", __file__, "--to", "/tmp"), 1, "/tmp is there already."),
         (("review_classifier", __file__, "--engine", "podman"), 2, "--engine is docker or host, not podman"),
-        (("review_classifier", __file__, "--engine", "host", "--port", "x"), 2, "--port is a number, not x"),
+        (
+            ("review_classifier", __file__, "--engine", "host", "--port", "x"),
+            2,
+            "--port is a number from 1 to 65535, not x",
+        ),
+        (("review_classifier", __file__, "--set", "epochs"), 2, "--set needs NAME=VALUE, not epochs"),
+        (("review_classifier", __file__, "--set", "=3"), 2, "--set needs NAME=VALUE, not =3"),
         (("--nonsense",), 2, "unknown option --nonsense"),
     ],
 )
