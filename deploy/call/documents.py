@@ -42,6 +42,8 @@ def _is_document(line: bytes) -> bool:
     """Tell whether it is one; of what is empty, or cannot be read at all, the container has the word."""
     try:
         json.loads(line.strip() or b"{}")
+    except UnicodeDecodeError:
+        return True
     except (ValueError, RecursionError):
         return False
     return True

@@ -9,7 +9,7 @@ from deploy.errors import Refused
 from deploy.job import places
 from deploy.job.kinds import JobFile
 from deploy.job.requests import cost_note
-from deploy.job.running import PROCESSING, TRAINING, Kind, log_line
+from deploy.job.running import PROCESSING, TRAINING, UNDERWAY, Kind, log_line
 from deploy.progress import in_words, listed, minutes
 from deploy.s3 import objects
 from deploy.stack.kept import MANY, Kept, Unseen
@@ -42,7 +42,8 @@ def report(job: JobFile, sagemaker: Any) -> Report:
 def require_none_underway(job: JobFile, sagemaker: Any) -> None:
     """Raise `Refused` if a run goes on: it would lose its role."""
     for kind in (PROCESSING, TRAINING):
-        names = [one[kind.key("Name")] for one in _runs(job, kind, sagemaker, StatusEquals="InProgress")]
+        runs = (one for status in UNDERWAY for one in _runs(job, kind, sagemaker, StatusEquals=status))
+        names = [one[kind.key("Name")] for one in runs]
         if names:
             word, region = kind.word.lower(), sagemaker.meta.region_name
             raise Refused(

@@ -60,6 +60,8 @@ def _hyperparameters_fit(job: JobFile) -> Iterator[str]:
         if not isinstance(given, str | int | float):
             yield f"train.hyperparameters: {name}: a text, a number, true or false was expected, not {given!r}."
     for name, value in hyperparameters(job.train).items():
+        if "=" in name or "\0" in name + value:
+            yield f"train.hyperparameters: {name[:40]!r}: a variable's name has no equals sign, and none a zero byte."
         if not name or len(name) > LONGEST_KEY or len(value) > LONGEST_VALUE:
             yield (
                 f"train.hyperparameters: {name[:40]!r}: SageMaker takes a name of up to {LONGEST_KEY} characters and a "

@@ -37,6 +37,8 @@ class Sender:
     def data_set(self, data: str | None) -> str:
         """Return the address of the one file that is processed; raise `Refused` unless it is there."""
         named = self._named(data, self.job.process.data, "process")
+        if named.rpartition("/")[2].startswith("-"):
+            raise Refused(f"{named} begins with a hyphen, which a program takes for an option: rename it.")
         if named.startswith("s3://"):
             return self._object(named)
         path = _path(named)
@@ -88,17 +90,19 @@ class Sender:
                 f"No data was named: DATA=… is a path or an address in S3; or {table}.data in deploy/jobs/"
                 f"{self.job.name}.toml."
             )
-        if named.startswith("s3://") and not self._may_be_read(named):
+        # One reads a folder to train, and an object to process.
+        folder = named.rstrip("/") if table == "train" or "/" not in named[5:] else named.rpartition("/")[0]
+        if named.startswith("s3://") and not self._may_be_read(folder):
             raise Refused(
                 f"{named} is outside of what the job's role may read: s3://{self.bucket}/jobs/{self.job.name}/.",
-                f'Add it in deploy/jobs/{self.job.name}.toml: reads = ["{named.rpartition("/")[0]}"]',
+                f'Add it in deploy/jobs/{self.job.name}.toml: reads = ["{folder}"]',
             )
         return named
 
-    def _may_be_read(self, url: str) -> bool:
+    def _may_be_read(self, folder: str) -> bool:
         """Tell whether the role that is made for the job may read there; of another role one knows nothing."""
         may = (places.folder_of(self.job, self.bucket).url, *self.job.reads)
-        return bool(self.job.role) or any(url.startswith(f"{one.rstrip('/')}/") for one in may)
+        return bool(self.job.role) or any(f"{folder}/".startswith(f"{one.rstrip('/')}/") for one in may)
 
     def _object(self, url: str) -> str:
         if not objects.find(self.s3, url):

@@ -18,6 +18,7 @@ import random
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -68,8 +69,9 @@ def fields_of(line: str, number: int) -> tuple[int, int, str]:
     try:
         record = json.loads(line)
         helpful, votes = map(int, record["helpful"])
-        return helpful, votes, str(record["reviewText"])
-    except (ValueError, TypeError, KeyError) as error:
+        # JSON can spell half of a pair of surrogates, which UTF-8 cannot.
+        return helpful, votes, str(record["reviewText"]).encode(errors="replace").decode()
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise BadData(
             f"Line {number} is not a review ({type(error).__name__}: {error}): {line[:80].rstrip()!r}. Expected a JSON "
             'object with "helpful": [helpful votes, all votes] and "reviewText".'
@@ -115,7 +117,8 @@ def process(data: Path, output: Path, share: float, seed: int) -> None:
     with ExitStack() as stack:
         try:
             reviews = list(reviews_in(open_lines(data, stack)))
-        except (UnicodeDecodeError, zipfile.BadZipFile) as error:
+        # RuntimeError: it is encrypted, or NotImplementedError, packed in a way that Python has not.
+        except (UnicodeDecodeError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise BadData(f"{data} is neither UTF-8 text nor a sound zip archive of it: {error}.") from None
     parts = dict(zip(("train", "validation"), split(reviews, share, seed), strict=True))
     for name, lines in parts.items():

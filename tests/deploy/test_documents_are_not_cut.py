@@ -46,6 +46,13 @@ def test_where_nothing_is_cut_or_it_is_not_json_nothing_is_looked_at():
         require_on_lines(stage_of(**batch), Path("/nonexistent"))
 
 
+def test_what_cannot_be_read_as_text_is_the_containers_business(tmp_path):
+    rows = tmp_path / "rows"
+    rows.mkdir()
+    (rows / "a.json").write_bytes(b'{"instances": ["caf\xe9"]}\n')
+    planned(stage_of(), "m", BUCKET, NOW, rows)
+
+
 def test_a_single_file_is_looked_at(tmp_path):
     rows = folder(tmp_path, {"a.json": "{\n}"}) / "a.json"
     with pytest.raises(Refused):

@@ -100,6 +100,20 @@ def test_what_the_jobs_role_may_not_read_is_said_with_the_line_that_lets_it(send
         )
 
 
+def test_what_the_role_may_read_is_a_folder_for_training_and_where_the_object_lies_for_processing(s3, sender):
+    for channel in ("train", "validation"):
+        s3.put_object(Bucket="elsewhere", Key=f"data/{channel}/a.txt")
+    assert sender(reads=["s3://elsewhere/data"]).channels("s3://elsewhere/data") == "s3://elsewhere/data/"
+    for given, line in (("s3://elsewhere/data", "s3://elsewhere/data"), ("s3://elsewhere", "s3://elsewhere")):
+        assert refused(sender().channels, given)[1].endswith(f'reads = ["{line}"]')
+
+
+def test_a_data_set_that_would_be_taken_for_an_option_is_refused(sender):
+    assert refused(sender(role=ROLE).data_set, "s3://elsewhere/-x.json") == (
+        "s3://elsewhere/-x.json begins with a hyphen, which a program takes for an option: rename it.",
+    )
+
+
 def test_channels_in_s3_are_looked_at(s3, sender):
     url = f"s3://{BUCKET}/jobs/reviews/processed/run"
     for name in ("train/a.txt", "validation/b.txt", "validation-old/c.txt"):

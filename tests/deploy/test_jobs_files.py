@@ -78,6 +78,9 @@ def test_hyperparameters_that_sagemaker_would_not_take_are_said():
     )
     assert said(train={"hyperparameters": {"words": "w" * 2501}}) == [f"train.hyperparameters: 'words': {limits}"]
     assert said(train={"hyperparameters": {"n" * 257: 1}}) == [f"train.hyperparameters: {'n' * 40!r}: {limits}"]
+    assert said(train={"hyperparameters": {"a=b": 1}}) == [
+        "train.hyperparameters: 'a=b': a variable's name has no equals sign, and none a zero byte."
+    ]
     assert said(train={"hyperparameters": {"layers": [1, 2]}}) == [
         "train.hyperparameters: layers: a text, a number, true or false was expected, not [1, 2]."
     ]

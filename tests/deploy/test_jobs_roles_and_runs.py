@@ -132,7 +132,7 @@ def lists(sagemaker, kind, *runs):
             f"{kind.word}JobArn": "arn:aws:sagemaker:us-east-1:123456789012:x/y",
             f"{kind.word}JobStatus": status,
             "CreationTime": BEGAN,
-            **({} if status == "InProgress" else {f"{kind.word}EndTime": BEGAN + timedelta(seconds=123)}),
+            **({} if status in {"InProgress", "Stopping"} else {f"{kind.word}EndTime": BEGAN + timedelta(seconds=123)}),
         }
         for name, status in runs
     ]
@@ -164,9 +164,12 @@ def test_the_exit_status_says_whether_the_latest_run_has_failed(sagemaker):
     assert exit_code == 1
 
 
-def test_a_role_that_is_in_use_is_not_removed(sagemaker):
+@pytest.mark.parametrize("status", ["InProgress", "Stopping"])  # what is stopping saves what it has
+def test_a_role_that_is_in_use_is_not_removed(sagemaker, status):
     lists(sagemaker, PROCESSING)
-    lists(sagemaker, TRAINING, (TRAINED, "InProgress"))
+    lists(sagemaker, PROCESSING)
+    lists(sagemaker, TRAINING, *([(TRAINED, status)] if status == "InProgress" else []))
+    lists(sagemaker, TRAINING, *([(TRAINED, status)] if status == "Stopping" else []))
     with pytest.raises(Refused) as caught:
         history.require_none_underway(job_of(), sagemaker)
     assert caught.value.lines == (

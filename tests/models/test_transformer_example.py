@@ -69,6 +69,14 @@ def scores(*texts: str) -> list[float]:
     return answer(inputs=texts, scores=True)["scores"]
 
 
+def test_what_a_caller_sends_without_a_space_is_not_kept() -> None:
+    words = served().loaded._words
+    words.read("known")
+    before = words._pieces.cache_info().currsize
+    words.read("x" * 101)
+    assert words._pieces.cache_info().currsize == before > 0
+
+
 def test_the_files_are_those_that_the_manifest_describes() -> None:
     manifest = read_manifest(FOLDER)
     assert set(manifest.files) == {"model.onnx", "vocabulary.txt"}

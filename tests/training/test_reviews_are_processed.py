@@ -1,5 +1,6 @@
 """`preprocess.py` of the review classifier: which reviews count, what becomes of them, and what is refused."""
 
+import io
 import json
 import subprocess
 import sys
@@ -74,7 +75,9 @@ def test_the_same_seed_gives_the_same_split_and_another_one_another(preprocess):
 def process(root, name, content):
     path = root / "processing" / "input" / "data" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    if name.endswith(".zip"):
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif name.endswith(".zip"):
         with zipfile.ZipFile(path, "w") as archive:
             for inner, text in content.items():
                 archive.writestr(inner, text)
@@ -105,6 +108,8 @@ def test_an_archive_becomes_two_files_and_their_sizes_are_printed(tmp_path):
         ("a.jsonl", many(1)[0] + "\n{'helpful'", "Line 3 is not a review (JSONDecodeError"),
         ("a.jsonl", '{"helpful": [1, 1]}', "Line 1 is not a review (KeyError: 'reviewText')"),
         ("a.jsonl", '{"helpful": 3, "reviewText": "a"}', "Line 1 is not a review (TypeError"),
+        ("a.jsonl", '{"helpful": [Infinity, 1], "reviewText": "a"}', "Line 1 is not a review (OverflowError"),
+        ("a.jsonl", "[" * 100_000, "Line 1 is not a review (RecursionError"),
         ("a.jsonl", review(1, 1, "One."), "gives no sentences for validation: it has 1 reviews that count."),
         ("a.zip", {"a": b"\xff\xfe"}, "is neither UTF-8 text nor a sound zip archive of it"),
     ],
@@ -114,3 +119,22 @@ def test_data_that_cannot_be_read_are_told_to_the_job(tmp_path, name, content, m
     assert (done.returncode, done.stdout) == (1, "")
     assert message in done.stderr
     assert message in (tmp_path / "output" / "message").read_text()
+
+
+def test_an_archive_that_is_damaged_or_encrypted_is_told_to_the_job(tmp_path):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", "".join(many(50)))
+    sound = packed.getvalue()
+    encrypted = bytearray(sound)
+    for head, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        encrypted[sound.index(head) + flags] |= 1
+    for content in (sound[:60] + bytes(40) + sound[100:], bytes(encrypted)):
+        done = process(tmp_path, "a.zip", content)
+        assert "is neither UTF-8 text nor a sound zip archive of it" in done.stderr
+        assert "a sound zip archive" in (tmp_path / "output" / "message").read_text()
+
+
+def test_half_an_emoji_ends_no_job(preprocess):
+    (found,) = preprocess.reviews_in([review(1, 1, "Fine \ud83d.")])
+    assert found.sentences == ("Fine ?",)

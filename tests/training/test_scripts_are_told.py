@@ -69,6 +69,16 @@ def test_a_failure_begins_with_the_exception_and_the_scripts_own_line():
     assert (rest[0], error.status) == ("The end of its log:", 1)
 
 
+def test_the_cause_is_the_exception_also_where_its_message_has_several_lines():
+    log = (
+        'Traceback (most recent call last):\n  File "/code/train.py", line 3, in <module>\n    fit(rows)\n'
+        "ValueError: Input X contains NaN.\nLogisticRegression does not accept missing values.\nSee the guide.\n"
+    )
+    assert str(ended_badly("train.py", 1, log, stopped=False)).startswith(
+        "train.py ended with status 1: ValueError: Input X contains NaN. (train.py, line 3)\n"
+    )
+
+
 def test_a_failure_fits_into_what_sagemaker_shows_and_keeps_the_logs_end():
     message = str(ended_badly("train.py", 1, "x" * 5000 + "\nthe last words\n" + "y" * 500, stopped=False))
     assert len(message) < 1100

@@ -125,6 +125,7 @@ def test_a_piece_of_a_document_that_a_job_has_cut_is_refused_with_what_to_do(mod
         (f"{DOCUMENTS[0]}\n{{}}", JSON, 'Document 2 is an object whose "instances" is null'),
         ("[" * 100_000, JSON, "The body is not a JSON document:"),
         ("\n \n", JSON_LINES, "The body is empty."),
+        ("\u3000\x1c\n".encode(), JSON_LINES, "The body is empty."),
         ('{"source": "a"}\nb', JSON_LINES, "Line 2 is not JSON"),
         ('{"source": 3}', JSON_LINES, 'Line 1 has no text: expected {"source": "text"}.'),
         ('{"source": "a", "k": "2"}', JSON_LINES, "Line 1: k is a text; expected a whole number, at least 1."),

@@ -28,6 +28,12 @@ signal.signal(signal.SIGTERM, save)
 pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "began").touch()
 signal.pause()
 """
+SLOW = """
+import pathlib, time
+def model_fn(model_dir):
+    pathlib.Path(model_dir).with_name("proof").touch()
+    time.sleep(60)
+"""
 
 
 def failure(root):
@@ -136,6 +142,19 @@ def test_sigterm_reaches_the_script_which_may_save_what_it_has(job):
         _, log = process.communicate(timeout=60)
     assert process.returncode == 0, log
     assert (root / "model" / "partial").read_text() == "what there was"
+    assert (root / "model" / "manifest.json").is_file()
+
+
+@pytest.mark.nginx
+def test_a_stop_during_the_proof_fails_no_job_that_has_a_model(job):
+    root = job({"data/code/train.py": MODEL, "data/code/inference.py": SLOW}, answer="3")
+    command = [sys.executable, ROOT / "container" / "code" / "train", "--root", root]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        until((root / "proof").exists, "the proof's beginning")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+    assert process.returncode == 0, log
+    assert not (root / "output" / "failure").exists()
     assert (root / "model" / "manifest.json").is_file()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 LOG_SHOWN = 700  # characters of the log's end; SageMaker shows the first 1024 of the whole
 CAUSE_SHOWN = 300
+TRACEBACK = "Traceback (most recent call last)"
+EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(:|$)")  # at the beginning of a line; what led to it is indented
 PLACE = re.compile(r'^  File "(?P<path>.+)", line (?P<line>\d+)', re.MULTILINE)
 
 
@@ -21,13 +23,20 @@ def ended_badly(script: str, status: int, log: str, *, stopped: bool) -> Trainin
     """Return the error for a program that ended with *status*, other than 0, and wrote *log* in the end."""
     lines = [line for line in log.splitlines() if line.strip()]
     headline = f"{script} {how(status, stopped)}"
-    cause = lines[-1].strip()[:CAUSE_SHOWN] if lines else "it wrote nothing to stderr"
+    cause = cause_in(lines) if lines else "it wrote nothing to stderr"
     parts = [f"{headline}: {cause}{place(log, script)}"]
     if advice := NO_PACKAGE if cause.startswith("ModuleNotFoundError") else ADVICE.get(0 if stopped else status):
         parts.append(advice)
     if len(lines) > 1:
         parts.append(f"The end of its log:\n{shortened(lines)}")
     return TrainingError("\n".join(parts), status)
+
+
+def cause_in(lines: Sequence[str]) -> str:
+    """Return the line that names the exception, of which a message may have several; else the last line."""
+    begins = [number for number, line in enumerate(lines) if line.startswith(TRACEBACK)]
+    after = lines[begins[-1] + 1 :] if begins else ()
+    return next((line for line in after if EXCEPTION.match(line)), lines[-1]).strip()[:CAUSE_SHOWN]
 
 
 def how(status: int, stopped: bool) -> str:

@@ -37,6 +37,9 @@ class Job:
 def read_job(folders: Folders) -> Job:
     """Read the job's description, and see that its data are there; raise `TrainingError` naming what is not."""
     values = {name: decoded(text) for name, text in read_object(folders.config, "hyperparameters.json").items()}
+    for name in values:
+        if "=" in name:
+            raise TrainingError(f"The hyperparameter {name!r} cannot be the name of a variable: it has an equals sign.")
     inputs = read_object(folders.config, "inputdataconfig.json")
     channels = channels_in(folders.data, inputs)
     for name, folder in channels.items():

@@ -1,6 +1,7 @@
 """Which program trains: from a channel, from a folder that was named, or the one in the image."""
 
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def unpacked(place: Path, scratch: Path) -> Path:
     try:
         with tarfile.open(archive) as packed:
             packed.extractall(scratch, filter="data")
-    except (tarfile.TarError, OSError) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise TrainingError(f"{archive} cannot be unpacked: {reason}. Make it with `tar -czf`.") from None
     return scratch

@@ -34,9 +34,10 @@ def output_fn(answers: list[Answer], accept: str) -> tuple[str, str]:
 
 def text_of(body: str | bytes) -> str:
     """Return the body as text."""
-    if not body.strip():
-        raise BadRequest("The body is empty.")
     try:
-        return body if isinstance(body, str) else body.decode()
+        text = body if isinstance(body, str) else body.decode()
     except UnicodeDecodeError as error:
         raise BadRequest(f"The body is not UTF-8: {error}.") from None
+    if not text.strip():  # of text, for which more is empty than for bytes
+        raise BadRequest("The body is empty.")
+    return text

@@ -34,7 +34,8 @@ class WordPiece:
         """Return the numbers of the text's pieces, between those of the two ends; what is too long is cut off."""
         found = [self._numbers[BEGIN]]
         for word in words_in(text):
-            found.extend(self._pieces(word))
+            # A longer one is unknown, and not worth keeping: callers decide how long it is.
+            found.extend(self._pieces(word) if len(word) <= LONGEST_WORD else [self._numbers[UNKNOWN]])
             if len(found) >= self._longest:
                 break
         return [*found[: self._longest - 1], self._numbers[END]]
@@ -45,7 +46,7 @@ class WordPiece:
         begin, rest = 0, len(word)
         while begin < len(word):
             piece = ("##" if begin else "") + word[begin:rest]
-            if len(word) > LONGEST_WORD or rest == begin:
+            if rest == begin:
                 return [self._numbers[UNKNOWN]]
             if (number := self._numbers.get(piece)) is None:
                 rest -= 1
