@@ -12,6 +12,7 @@ from serving.cgroups import available_cpus, available_memory
 from serving.counts import OURS
 from serving.metric_cells import PID, WORKER_STARTS
 from serving.nginx import shared_socket, worker_socket, write_configuration
+from serving.overload_sign import sign_path, take_down
 from serving.plan import make_plan
 from serving.settings import Settings
 
@@ -76,7 +77,7 @@ def post_worker_init(worker: "CooperativeWorker") -> None:
     """Make the worker's model ready, then say so."""
     OURS.become(worker.wsgi.extensions["metric_table"].slot_of_worker(worker.slot))
     OURS.forget_gauges()
-    worker.start_service()
+    worker.start_service(run_dir)
     if worker.slot is not None:
         worker.open_socket(worker_socket(run_dir, worker.slot))
     OURS.add(WORKER_STARTS)
@@ -87,4 +88,5 @@ def post_worker_init(worker: "CooperativeWorker") -> None:
 def child_exit(server: "Arbiter", worker: "CooperativeWorker") -> None:
     """Say that a worker is no more, and what it died of."""
     server.app.wsgi().extensions["metric_table"].slot_of_worker(worker.slot).forget_gauges()
+    take_down(sign_path(run_dir))  # who took part in it may be the one who is gone
     status.announce(settings.status_fd, status.WORKER_GONE, worker.pid, worker.death)

@@ -1,11 +1,14 @@
 """Busy is healthy, stuck is not, and a deadline is kept by the application before anybody else notices."""
 
 import json
+import os
+import signal
 import socket
 import time
 from contextlib import closing
 
 import pytest
+import requests
 
 from process_helpers import in_background
 from server import until
@@ -65,6 +68,53 @@ def test_more_than_the_model_can_do_in_time_is_refused_at_once_and_the_rest_answ
     assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
     assert 2 <= 20 - len(refused) < 20
     assert server.tell().status_code == 200
+
+
+def refused_by_nginx(server):
+    """Have the model compute and others wait until nginx refuses by itself; return those who wait, and the refusal."""
+    assert server.tell(sleep=1.5).status_code == 200  # what a call takes is known from here on
+    waiting = in_background(lambda _: server.tell(sleep=1.5), *range(6))
+    until(lambda: any(future.done() and future.result().status_code == 503 for future in waiting), "a refusal")
+    refusal = server.tell()
+    line = until(lambda: line_of(server, refusal.json()["error"]["request_id"]), "the refusal's line")
+    assert line["answered_by"] == "nginx"
+    return waiting, refusal
+
+
+def line_of(server, request_id):
+    return next((line for line in server.log_lines() if line.get("request_id") == request_id), None)
+
+
+def overloads_counted(server):
+    (line,) = [
+        line
+        for line in requests.get(f"{server.url}/metrics", timeout=20).text.splitlines()
+        if line.startswith('serving_refusals_total{code="overloaded"}')
+    ]
+    return float(line.split()[1])
+
+
+def test_while_too_many_wait_nginx_refuses_by_itself_until_a_call_has_ended(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1", SERVING_MAX_WAIT="2")
+    waiting, refusal = refused_by_nginx(server)
+    assert (refusal.status_code, refusal.json()["error"]["code"]) == (503, "overloaded")
+    assert refusal.headers["Retry-After"] == "1"
+    assert refusal.headers["X-Request-Id"] == refusal.json()["error"]["request_id"]
+    answers = [future.result() for future in waiting]
+    assert {answer.status_code for answer in answers} == {200, 503}
+    assert server.tell().status_code == 200
+    refused = 1 + sum(answer.status_code == 503 for answer in answers)
+    until(lambda: overloads_counted(server) == refused, "all refusals, of nginx's and of the worker's")
+
+
+def test_a_worker_that_is_killed_does_not_leave_nginx_refusing(serve):
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1", SERVING_MAX_WAIT="2", SERVING_QUARANTINE="0")
+    waiting, _ = refused_by_nginx(server)
+    (victim,) = server.worker_pids()
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: server.worker_pids() - {victim}, "its successor")
+    assert server.tell().status_code == 200  # the successor knows nothing yet, and refuses nobody before a call ends
+    assert 200 in {future.result().status_code for future in waiting}
 
 
 def test_the_model_is_not_asked_for_a_caller_who_has_hung_up(serve, tmp_path):

@@ -21,6 +21,7 @@ from ports import free_port
 from server import until
 from serving import nginx as door
 from serving.answers import MAX_CONTENT_TYPE
+from serving.overload_sign import sign_path
 from serving.processes import nginx_command
 from serving.response_headers import MAX_TOTAL
 from serving.service import ANSWER_MARGIN
@@ -146,7 +147,9 @@ def test_everything_that_nginx_writes_is_in_the_run_folder(tmp_path: Path) -> No
     assert len(written) == len(WRITTEN)
     assert all(path.strip("\"'").startswith(f"{tmp_path}/") for path in written)
     assert directives(configuration, "error_log") == ["stderr warn"]
-    assert directives(configuration, "access_log") == [f'"{tmp_path}/door.log" door if=$answered_here', "off", "off"]
+    door_log, *others = directives(configuration, "access_log")
+    assert door_log == f'"{tmp_path}/door.log" door buffer=4k flush=200ms if=$answered_here'
+    assert others == ["off", "off"]
 
 
 @pytest.mark.parametrize(("megabytes", "expected"), [("0", 0), ("6", None), ("100", None)])
@@ -294,6 +297,44 @@ def test_an_error_of_nginx_is_an_answer_in_our_form(
 def test_an_unavailable_server_says_when_to_come_back(address: tuple[str, Path]) -> None:
     url, _ = address
     assert requests.post(f"{url}/invocations", data=b"1", timeout=10).headers["Retry-After"] == "1"
+
+
+@pytest.fixture
+def overloaded(address: tuple[str, Path]) -> Iterator[str]:
+    """The address while the workers' sign hangs."""
+    url, run_dir = address
+    sign = sign_path(run_dir)
+    sign.touch()
+    yield url
+    sign.unlink()
+
+
+@pytest.mark.nginx
+def test_while_the_sign_hangs_invocations_are_refused_as_a_worker_would(overloaded: str) -> None:
+    for path in ("/invocations", "/invocations?a=b"):
+        answer = requests.post(f"{overloaded}{path}", data=bytes(MEGABYTE), timeout=10)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overloaded")
+        assert "lower rate" in answer.json()["error"]["message"]
+        assert answer.headers["Retry-After"] == "1"
+        assert answer.headers["X-Request-Id"] == answer.json()["error"]["request_id"]
+
+
+@pytest.mark.nginx
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/execution-parameters", "unavailable"), ("/metrics", "unavailable"), ("/ping", "not_ready")],
+)
+def test_the_sign_is_about_invocations_alone(overloaded: str, path: str, code: str) -> None:
+    assert requests.get(f"{overloaded}{path}", timeout=10).json()["error"]["code"] == code
+
+
+@pytest.mark.nginx
+def test_a_drain_is_said_before_an_overload(overloaded: str, address: tuple[str, Path]) -> None:
+    draining = address[1] / "draining"
+    draining.touch()
+    answer = requests.post(f"{overloaded}/invocations", data=b"1", timeout=10)
+    draining.unlink()
+    assert (answer.json()["error"]["code"], answer.headers["Connection"]) == ("unavailable", "close")
 
 
 @pytest.mark.nginx

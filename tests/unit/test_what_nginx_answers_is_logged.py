@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from serving.metric_table import SUPERVISOR, Table
 from serving.settings import Settings
 
 SAID = {
+    "time": "1790000000.250",
     "request_id": "id-1",
     "method": "POST",
     "path": "/invocations",
@@ -24,6 +26,7 @@ SAID = {
     "request_bytes": "30000000",
     "response_bytes": "163",
     "seconds": "0.250",
+    "code": "",
 }
 
 
@@ -71,6 +74,21 @@ def test_a_refusal_of_nginxs_is_logged_as_the_workers_log_theirs(
     assert written["milliseconds"] == 250
 
 
+def test_a_line_has_the_time_of_its_answer_not_of_its_reading(
+    nginx_writes: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    nginx_writes(line())
+    assert lines_in(capfd)[0]["time"] == "2026-09-21T14:13:20.250+00:00"
+
+
+def test_a_code_that_the_configuration_names_is_the_lines(
+    nginx_writes: Callable[..., None], table: Table, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nginx_writes(line(status="503", code="overloaded"), line(status="503"))
+    assert [written["code"] for written in lines_in(capfd)] == ["overloaded", "unavailable"]
+    assert table.totals()[cells.cell_of_refusal("overloaded")] == 1
+
+
 def test_it_is_counted(nginx_writes: Callable[..., None], table: Table) -> None:
     nginx_writes(line(), line(), line(path="/x", status="404"))
     numbers = table.totals()
@@ -107,7 +125,8 @@ def test_what_cannot_be_read_ends_nothing(
 
 def test_every_error_that_nginx_writes_has_its_code_in_the_log() -> None:
     bodies = door.error_bodies(Settings.from_environment({}))
-    assert set(bodies) <= set(CODES.values())
+    assert set(bodies) == {*CODES.values(), "overloaded"} - {"request_timeout", "caller_gone"}
+    assert re.findall(r"/_error/(\w+)  (\w+);", door.TEMPLATE.read_text()) == [("overloaded", "overloaded")]
 
 
 def test_a_path_that_is_no_text_is_logged_and_counted_too(

@@ -8,6 +8,7 @@ wanted, however many more ask.
 import math
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from serving.batch_limit import BatchLimit
 from serving.errors import Overloaded
@@ -15,25 +16,56 @@ from serving.errors import Overloaded
 SHORT_WAIT = 0.75  # seconds that a request may wait for any model
 CALLS = 6  # or so many calls of the model: who asks a slow one is patient
 WEIGHT = 0.2  # of the last call in the estimate of the next
+WORTH_A_SIGN = 0.02  # seconds for which nobody will be let in; hanging it and taking it down cost some 0.1 ms
 
 Clock = Callable[[], float]
+
+
+class Sign(Protocol):
+    """What spares this process those who would be refused before a call of the model has ended."""
+
+    def begun(self) -> None:
+        """Note that the model is called."""
+
+    def ended(self) -> None:
+        """Note that it is done: let them come again."""
+
+    def hang(self) -> None:
+        """Let nobody come any more."""
+
+
+class NoSign:
+    """Everybody comes, and hears it here."""
+
+    def begun(self) -> None:
+        """Do nothing."""
+
+    def ended(self) -> None:
+        """Do nothing."""
+
+    def hang(self) -> None:
+        """Do nothing."""
 
 
 class Admission:
     """Predicts the wait for the model from what its last calls took."""
 
-    def __init__(self, limit: BatchLimit, max_wait: float | None, clock: Clock = time.monotonic):
+    def __init__(
+        self, limit: BatchLimit, max_wait: float | None, clock: Clock = time.monotonic, sign: Sign | None = None
+    ):
         """Refuse what would wait longer than *max_wait* seconds, None for what suits the model."""
-        self.limit, self._max_wait, self._clock = limit, max_wait, clock
+        self.limit, self._max_wait, self._clock, self._sign = limit, max_wait, clock, sign or NoSign()
         self._call_seconds: float | None = None  # what a call of the model takes
         self._calling_since: float | None = None
 
     def begun(self) -> None:
         """Note that the model is called."""
+        self._sign.begun()
         self._calling_since = self._clock()
 
     def ended(self) -> None:
         """Note that it is done."""
+        self._sign.ended()
         if self._calling_since is None:
             return
         seconds, self._calling_since = self._clock() - self._calling_since, None
@@ -49,12 +81,15 @@ class Admission:
         """
         if not ahead or self._call_seconds is None:  # nobody waits, or nothing is known
             return
-        wait = self.remaining() + self.limit.calls_for(ahead) * self._call_seconds
-        most = min(self._most(self._call_seconds), seconds_left - self._call_seconds)
+        remaining, patience = self.remaining(), self._patience(self._call_seconds)
+        wait = remaining + self.limit.calls_for(ahead) * self._call_seconds
+        most = min(patience, seconds_left - self._call_seconds)
         if wait > most:
+            if wait > patience and remaining > WORTH_A_SIGN:  # then whoever comes next is refused too
+                self._sign.hang()
             raise Overloaded(overloaded_message(ahead), math.ceil(max(1.0, wait - most)))
 
-    def _most(self, call_seconds: float) -> float:
+    def _patience(self, call_seconds: float) -> float:
         return max(SHORT_WAIT, CALLS * call_seconds) if self._max_wait is None else self._max_wait
 
     def remaining(self) -> float:

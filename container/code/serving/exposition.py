@@ -23,7 +23,10 @@ LIBRARIES = ("scikit-learn", "xgboost-cpu", "onnxruntime", "numpy", "pandas")
 FRESH = 5.0  # seconds for which the memory of processes is not read again: the kernel goes over all their pages
 
 HISTOGRAMS = {
-    "serving_request_seconds": (cells.REQUEST_SECONDS, "From the head of an invocation to the end of its answer."),
+    "serving_request_seconds": (
+        cells.REQUEST_SECONDS,
+        "From the head of an invocation to the end of its answer, by a worker.",
+    ),
     "serving_queue_seconds": (cells.QUEUE_SECONDS, "How long an invocation waited for the model."),
     "serving_model_seconds": (
         cells.MODEL_SECONDS,

@@ -93,7 +93,11 @@ def error_bodies(settings: Settings) -> dict[str, str]:
         "payload_too_large": f"The body is larger than {limit}, the limit of this server.",
         "headers_too_large": "The request line or a header is too large.",
         "internal_error": "The server failed; the log has the details.",
-        "unavailable": "The model is starting, restarting, stopping or overloaded; GET /ping says more. Try again.",
+        "unavailable": "The model is starting, restarting or stopping; GET /ping says more. Try again.",
+        "overloaded": (
+            "The model has more to do than it can in time. Try again later, at a lower rate, or let the endpoint "
+            "scale out."
+        ),
         "deadline_exceeded": "The model did not answer in time.",
     }
     return {code: body(code, message) for code, message in messages.items()}

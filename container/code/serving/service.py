@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from serving import memory
-from serving.admission import Admission
+from serving.admission import Admission, Sign
 from serving.batch_limit import BatchLimit
 from serving.batch_proof import Judge, Verdict, judge_in_fork, judge_in_worker
 from serving.batching import answer_one_by_one, answer_together
@@ -97,12 +97,13 @@ class ModelService:
         report_batching(verdict, self._settings.batch_rows)
         return verdict
 
-    def start(self, quarantine: Quarantine | None = None) -> None:
+    def start(self, quarantine: Quarantine | None = None, sign: Sign | None = None) -> None:
         """
         Make this worker ready: load the model if it is not shared, and warm it up with its samples.
 
         Args:
             quarantine: the worker's part in the table of all workers; else it knows of itself alone.
+            sign: its part in the sign at which nginx refuses for all workers; else each refuses by itself.
         """
         self._quarantine = quarantine = quarantine or self._quarantine
         thread = NativeThread(self.plan.threads)
@@ -112,7 +113,7 @@ class ModelService:
             lambda: self._judge(model, judge_in_worker), self._settings.startup_timeout
         )
         most = self._settings.batch_rows if verdict.together else 1
-        admission = Admission(BatchLimit(most), self._settings.max_wait)
+        admission = Admission(BatchLimit(most), self._settings.max_wait, sign=sign)
         answer = quarantine.watched(answerer(model, most))
         self._queue = RequestQueue(thread, answer, admission, batch_ends, stands_alone=quarantine.stands_alone)
         self._model, self._thread = model, thread

@@ -26,6 +26,7 @@ from serving.errors import BadRequest, StartError
 from serving.hot_path import HotPath
 from serving.leaving import leave
 from serving.metric_cells import WAITING
+from serving.overload_sign import OverloadSign, sign_path
 from serving.quarantine import Quarantine
 from serving.refusals import JSON, refusal_of
 from serving.service import ModelService
@@ -109,13 +110,14 @@ class CooperativeWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no 
         """Return where this worker notes what it does."""
         return self.wsgi.extensions["worker_table"].row(self.slot)  # type: ignore[no-any-return]
 
-    def start_service(self) -> None:
+    def start_service(self, run_dir: Path) -> None:
         """Make the model ready; a long load must not look like a hang to the arbiter."""
+        table = self.wsgi.extensions["worker_table"]
         faulthandler.enable(self.stack_file)
         self.row.begin(os.getpid())
         heartbeat = gevent.spawn(self.beat)
         try:
-            self.service.start(Quarantine(self.wsgi.extensions["worker_table"], self.slot))
+            self.service.start(Quarantine(table, self.slot), OverloadSign(table, self.row, sign_path(run_dir)))
             self.row.ready(time.monotonic_ns())
         except StartError as error:
             log.critical("cannot start: %s", error)

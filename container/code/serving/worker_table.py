@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from serving.suspects import SUSPECTS_WORDS, Suspects
 
 WORD = 8  # bytes
-PID, STATE, READY_AT, ANSWERED, ON_TRIAL, CALLED, EXITED, FIRST_DIGEST = range(8)
+PID, STATE, READY_AT, ANSWERED, ON_TRIAL, CALLED, EXITED, BUSY, FIRST_DIGEST = range(9)
 MOST_DIGESTS = 1024  # that a row has room for; of a larger call, the others do not become suspects
 ROW_WORDS = FIRST_DIGEST + MOST_DIGESTS
 NOTHING_SPECIAL, REFUSED, STUCK = range(3)  # a worker's state, where it says more than its exit status
@@ -99,6 +99,15 @@ class Row:
         return bool(self._words[ON_TRIAL])
 
     @property
+    def busy(self) -> bool:
+        """Whether the worker has requests answered together, and has not come to their end."""
+        return bool(self._words[BUSY])
+
+    @busy.setter
+    def busy(self, is_busy: bool) -> None:
+        self._words[BUSY] = is_busy
+
+    @property
     def digests(self) -> list[int]:
         """The digests of the requests in the call, as far as there was room for them."""
         return self._words[FIRST_DIGEST : FIRST_DIGEST + min(self.called, MOST_DIGESTS)].tolist()
@@ -109,8 +118,9 @@ class WorkerTable:
 
     def __init__(self, workers: int, quarantine_seconds: float, clock: Clock = time.monotonic_ns):
         """Make the table, before anybody is forked who shall share it."""
-        memory = mmap.mmap(-1, (SUSPECTS_WORDS + (workers + 1) * ROW_WORDS) * WORD)
+        memory = mmap.mmap(-1, (1 + SUSPECTS_WORDS + (workers + 1) * ROW_WORDS) * WORD)
         words = memoryview(memory).cast("Q")
+        self._sign, words = words[:1], words[1:]
         self.suspects = Suspects(words[:SUSPECTS_WORDS], quarantine_seconds, clock)
         starts = range(SUSPECTS_WORDS, len(words), ROW_WORDS)
         *self._rows, self._spare = [Row(words[start : start + ROW_WORDS]) for start in starts]
@@ -122,6 +132,20 @@ class WorkerTable:
     def row(self, slot: int | None) -> Row:
         """Return the row of the worker of that number."""
         return self._rows[slot] if slot is not None and slot < len(self._rows) else self._spare
+
+    @property
+    def all_busy(self) -> bool:
+        """Tell whether every worker is; one that is not there is not."""
+        return all(row.busy for row in self._rows)
+
+    @property
+    def sign_hangs(self) -> bool:
+        """Whether nginx refuses by itself; the one word that every worker writes."""
+        return bool(self._sign[0])
+
+    @sign_hangs.setter
+    def sign_hangs(self, hangs: bool) -> None:
+        self._sign[0] = hangs
 
     def bury(self, row: Row, certain: bool) -> None:
         """
