@@ -26,7 +26,7 @@ help: ## list the verbs
 	@echo '  API=name             the stage whose API it is, a file in deploy/apis'
 	@echo '  ORIGIN=origin        where the page of an API will be, such as https://reviews.example.com'
 	@echo '  KIND=kind            instance, serverless, asynchronous, pipeline or batch'
-	@echo '  PROGRAM=name         of reliability/: overload, kills, terms, soak or scrape'
+	@echo '  PROGRAM=name         of reliability/: overload, kills, terms, soak or scrape; of tests/fuzz: http'
 	@echo '  VERB=verb            of `python -m deploy marketplace`: request, check, policies or submit'
 	@echo '  IMAGE=uri            what `make push` prints'
 	@echo "  OPTIONS='--x y'      passed on to the script; each has a --help"
@@ -140,8 +140,8 @@ compile: ## make MODEL's model.onnx, proved to answer like the original; TO=fold
 bench: ## measure this server beside others, or what one instance of a MODEL that is given holds
 	@benchmark/bench.sh $(if $(findstring command,$(origin MODEL)),tune "$(MODEL)",run) $(OPTIONS)
 
-fuzz: ## look for input that the codecs neither read nor refuse; OPTIONS='csv --minutes 10'
-	@. local_test/lib.sh && ensure_packages "$${ROOT}/requirements-dev.txt" && cd -- "$${ROOT}" && PYTHONPATH=container/code:tests "$${VENV}/bin/python" -m fuzz $(OPTIONS)
+fuzz: ## look for input that is neither read nor refused: in the codecs, or over HTTP with PROGRAM=http
+	@. local_test/lib.sh $(if $(PROGRAM),&& ensure_nginx) && ensure_packages "$${ROOT}/requirements-dev.txt" && cd -- "$${ROOT}" && PYTHONPATH=container/code:tests "$${VENV}/bin/python" -m fuzz$(addprefix .,$(PROGRAM)) $(OPTIONS)
 
 reliability: ## try what is promised under overload, kills, stops and long load: all of it, or one PROGRAM
 	@reliability/reliability.sh "$(or $(PROGRAM),all)" $(OPTIONS)

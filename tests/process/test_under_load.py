@@ -95,7 +95,7 @@ def overloads_counted(server):
 
 
 def test_while_too_many_wait_nginx_refuses_by_itself_until_a_call_has_ended(serve):
-    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1", SERVING_MAX_WAIT="2")
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1", SERVING_MAX_WAIT="1")
     waiting, refusal = refused_by_nginx(server)
     assert (refusal.status_code, refusal.json()["error"]["code"]) == (503, "overloaded")
     assert refusal.headers["Retry-After"] == "1"
@@ -108,7 +108,7 @@ def test_while_too_many_wait_nginx_refuses_by_itself_until_a_call_has_ended(serv
 
 
 def test_a_worker_that_is_killed_does_not_leave_nginx_refusing(serve):
-    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1", SERVING_MAX_WAIT="2", SERVING_QUARANTINE="0")
+    server = serve("obedient", SAGEMAKER_MODEL_SERVER_WORKERS="1", SERVING_MAX_WAIT="1", SERVING_QUARANTINE="0")
     waiting, _ = refused_by_nginx(server)
     (victim,) = server.worker_pids()
     os.kill(victim, signal.SIGKILL)

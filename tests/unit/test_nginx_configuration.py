@@ -322,7 +322,12 @@ def test_while_the_sign_hangs_invocations_are_refused_as_a_worker_would(overload
 @pytest.mark.nginx
 @pytest.mark.parametrize(
     ("path", "code"),
-    [("/execution-parameters", "unavailable"), ("/metrics", "unavailable"), ("/ping", "not_ready")],
+    [
+        ("/execution-parameters", "unavailable"),
+        ("/metrics", "unavailable"),
+        ("/invocations", "unavailable"),  # GET, which a worker refuses with 405
+        ("/ping", "not_ready"),
+    ],
 )
 def test_the_sign_is_about_invocations_alone(overloaded: str, path: str, code: str) -> None:
     assert requests.get(f"{overloaded}{path}", timeout=10).json()["error"]["code"] == code

@@ -84,6 +84,10 @@ def test_a_worker_without_a_number_neither_hangs_it_alone_nor_keeps_it(
     signs[0].hang()
     surplus.ended()
     assert not path.exists()
+    signs[1].ended()
+    surplus.begun()
+    surplus.hang()
+    assert not path.exists()
 
 
 class Between(type(Path())):  # type: ignore[misc]
@@ -141,9 +145,9 @@ class Seen:
         self.hangs = True
 
 
-def admission_at_work(clock: FakeClock, sign: Seen, call_seconds: float) -> Admission:
+def admission_at_work(clock: FakeClock, sign: Seen, call_seconds: float, max_wait: float | None = None) -> Admission:
     """Return the admission to a model that takes so long, and has just been called."""
-    admission = Admission(BatchLimit(1), None, clock, sign)
+    admission = Admission(BatchLimit(1), max_wait, clock, sign)
     admission.begun()
     clock.now += call_seconds
     admission.ended()
@@ -176,6 +180,30 @@ def test_who_has_too_little_time_himself_keeps_nobody_else_out(clock: FakeClock)
     admission = admission_at_work(clock, sign, 0.1)
     assert refused(admission, 3, seconds_left=0.2)
     assert not sign.hangs
+
+
+@pytest.mark.parametrize(
+    ("call_seconds", "max_wait", "ahead", "hangs"),
+    [(10.0, 25.0, 2, False), (10.0, 25.0, 3, True), (0.1, None, 7, True), (2.0, None, 6, True), (1.5, 2.0, 1, False)],
+)
+def test_it_keeps_nobody_out_who_would_be_let_in_later_in_the_same_call(
+    clock: FakeClock, call_seconds: float, max_wait: float | None, ahead: int, hangs: bool
+) -> None:
+    """But for its last eighth of a second: with calls of 0.1 s, half of one."""
+    sign = Seen()
+    admission = admission_at_work(clock, sign, call_seconds, max_wait)
+    assert refused(admission, ahead)
+    assert sign.hangs is hangs
+    clock.now += 0.9 * call_seconds
+    assert refused(admission, ahead) is (hangs and call_seconds > 1)
+
+
+def test_in_a_call_that_takes_longer_than_usual_it_hangs_whatever_the_patience(clock: FakeClock) -> None:
+    sign = Seen()
+    admission = admission_at_work(clock, sign, 10.0, max_wait=25.0)
+    clock.now += 16.0
+    assert refused(admission, 2)
+    assert sign.hangs
 
 
 def test_it_is_not_worth_it_for_a_call_that_ends_in_a_moment(clock: FakeClock) -> None:

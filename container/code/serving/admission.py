@@ -17,6 +17,7 @@ SHORT_WAIT = 0.75  # seconds that a request may wait for any model
 CALLS = 6  # or so many calls of the model: who asks a slow one is patient
 WEIGHT = 0.2  # of the last call in the estimate of the next
 WORTH_A_SIGN = 0.02  # seconds for which nobody will be let in; hanging it and taking it down cost some 0.1 ms
+MOMENT = 0.125  # seconds at the end of a call, in which the sign may refuse somebody who would be let in
 
 Clock = Callable[[], float]
 
@@ -81,11 +82,12 @@ class Admission:
         """
         if not ahead or self._call_seconds is None:  # nobody waits, or nothing is known
             return
-        remaining, patience = self.remaining(), self._patience(self._call_seconds)
-        wait = remaining + self.limit.calls_for(ahead) * self._call_seconds
+        after_this_call = self.limit.calls_for(ahead) * self._call_seconds
+        wait = self.remaining() + after_this_call
+        patience = self._patience(self._call_seconds)
         most = min(patience, seconds_left - self._call_seconds)
         if wait > most:
-            if wait > patience and remaining > WORTH_A_SIGN:  # then whoever comes next is refused too
+            if wait > patience and self._lasts(patience - after_this_call):
                 self._sign.hang()
             raise Overloaded(overloaded_message(ahead), math.ceil(max(1.0, wait - most)))
 
@@ -94,9 +96,22 @@ class Admission:
 
     def remaining(self) -> float:
         """Return the seconds until the present call ends; one that takes longer than usual, as long again."""
+        return abs(self._until_usual_end())
+
+    def _until_usual_end(self) -> float:
         if self._calling_since is None or self._call_seconds is None:
             return 0.0
-        return abs(self._call_seconds - (self._clock() - self._calling_since))
+        return self._call_seconds - (self._clock() - self._calling_since)
+
+    def _lasts(self, room_before_end: float) -> bool:
+        """
+        Tell whether nobody at all is let in before the present call has ended, or as good as nobody.
+
+        Args:
+            room_before_end: how many seconds before its end the call leaves less to wait than anybody's patience.
+        """
+        left = self._until_usual_end()  # what remains sinks with it, but grows once the call is late
+        return abs(left) > WORTH_A_SIGN and (left < 0 or room_before_end < MOMENT)
 
 
 def overloaded_message(ahead: int) -> str:
