@@ -72,8 +72,10 @@ def test_more_than_the_model_can_do_in_time_is_refused_at_once_and_the_rest_answ
 
 def refused_by_nginx(server):
     """Have the model compute and others wait until nginx refuses by itself; return those who wait, and the refusal."""
-    assert server.tell(sleep=1.5).status_code == 200  # what a call takes is known from here on
-    waiting = in_background(lambda _: server.tell(sleep=1.5), *range(6))
+    assert server.tell(sleep=2).status_code == 200  # what a call takes is known from here on
+    waiting = in_background(lambda _: server.tell(say="it computes", sleep=2), 0)
+    until(lambda: "it computes" in server.log_text(), "a call of the model")  # before it, nothing would hang
+    waiting += in_background(lambda _: server.tell(sleep=2), *range(5))
     until(lambda: any(future.done() and future.result().status_code == 503 for future in waiting), "a refusal")
     refusal = server.tell()
     line = until(lambda: line_of(server, refusal.json()["error"]["request_id"]), "the refusal's line")
