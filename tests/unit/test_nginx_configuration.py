@@ -200,9 +200,21 @@ def test_nginx_knows_each_workers_socket_and_the_one_that_gunicorn_holds(workers
         {"SERVING_RUN_DIR": str(tmp_path), "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers)}
     )
     *own, shared = [server for server in directives(configuration, "server") if "unix:" in server]
-    assert own == [f'"unix:{door.worker_socket(tmp_path, slot)}" max_fails=0' for slot in range(workers)]
+    sockets = [f'"unix:{door.worker_socket(tmp_path, slot)}"' for slot in range(workers)]
+    assert [server.split()[:2] for server in own] == [[socket, "max_fails=0"] for socket in sockets] * min(workers, 2)
     assert shared == f'"{bound_by_gunicorn["bind"]}" max_fails=0'
     assert bound_by_gunicorn["workers"] == workers
+
+
+@pytest.mark.parametrize("workers", [2, 5, 96])
+def test_nginx_asks_an_idle_worker_rather_than_the_next_one_within_64_bits(workers: int, tmp_path: Path) -> None:
+    own = [server.split() for server in directives(door.render(settings_from({}), workers, tmp_path), "server")]
+    weights = [int(words[2].removeprefix("weight=")) for words in own if words[-1] == "max_conns=2"]
+    assert len(weights) == workers
+    ordered = weights[: door.WARM_WORKERS]
+    assert all(first >= door.WARMTH * second for first, second in zip(ordered, ordered[1:], strict=False))
+    assert set(weights[door.WARM_WORKERS - 1 :]) <= {1}
+    assert sum(weights) * door.WARM_REQUESTS < 2**63
 
 
 @pytest.mark.parametrize(("seconds", "tries"), [("300", door.TRIES), ("0", 2)], ids=["quarantine", "no quarantine"])

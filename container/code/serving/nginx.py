@@ -16,6 +16,10 @@ MOST_CONNECTIONS = 16384  # of one process of nginx, which reserves half a kilob
 # beside it, and where somebody kills one worker after the other.
 TRIES, TRIES_WITHOUT_QUARANTINE = 8, 2
 OWN_FILES = 64  # of nginx: what it listens on, its log, and so on
+# Of workers that are equally busy the first is asked, whose caches are warm, until each has so many requests.
+WARM_REQUESTS = 2
+WARM_WORKERS = 6  # have an order among them; in 64 bits there is room for the weights of no more
+WARMTH = 1000  # how much rather each of them is asked than the next one
 
 
 FURTHER_TRY = """\
@@ -51,7 +55,7 @@ def render(
         PROCESSES=min(workers, MOST_PROCESSES),
         CONNECTIONS=connections(open_file_limit() if open_files is None else open_files),
         RUN_DIR=run_dir,
-        SERVERS="\n".join(f'        server "unix:{socket}" max_fails=0;' for socket in sockets),
+        SERVERS="\n".join(f"        server {server};" for server in servers(sockets)),
         SHARED_SOCKET=shared_socket(run_dir),
         FURTHER_TRIES=further_tries(TRIES if settings.quarantine else TRIES_WITHOUT_QUARANTINE),
         MAX_BODY_BYTES=settings.max_body_bytes or 0,
@@ -64,6 +68,23 @@ def render(
 def connections(open_files: int) -> int:
     """Return how many connections a process of nginx can have; each may need a file for its body beside it."""
     return max(OWN_FILES, min(MOST_CONNECTIONS, (open_files - OWN_FILES) // 2))
+
+
+def servers(sockets: list[Path]) -> list[str]:
+    """
+    Return the workers as nginx is to choose among them, each at its one of *sockets*.
+
+    Beside the number of its requests nginx goes by weight: it asks the heaviest of the idle ones. With more requests
+    the weights would be unfair, so from there on the same workers are there a second time, all alike.
+    """
+    alike = [f'"unix:{socket}" max_fails=0' for socket in sockets]
+    if len(alike) == 1:
+        return alike
+    weights = [WARMTH ** max(0, WARM_WORKERS - 1 - slot) for slot in range(len(alike))]
+    first = [
+        f"{server} weight={weight} max_conns={WARM_REQUESTS}" for server, weight in zip(alike, weights, strict=True)
+    ]
+    return first + [f"{server} backup" for server in alike]
 
 
 def further_tries(tries: int) -> str:
