@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ def test_nginx_asks_an_idle_worker_rather_than_the_next_one_within_64_bits(worke
     weights = [int(words[2].removeprefix("weight=")) for words in own if words[-1] == "max_conns=2"]
     assert len(weights) == workers
     ordered = weights[: door.WARM_WORKERS]
-    assert all(first >= door.WARMTH * second for first, second in zip(ordered, ordered[1:], strict=False))
+    assert all(first >= door.WARMTH * second for first, second in pairwise(ordered))
     assert set(weights[door.WARM_WORKERS - 1 :]) <= {1}
     assert sum(weights) * door.WARM_REQUESTS < 2**63
 

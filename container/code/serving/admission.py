@@ -16,7 +16,7 @@ from serving.errors import Overloaded
 SHORT_WAIT = 0.75  # seconds that a request may wait for any model
 CALLS = 6  # or so many calls of the model: who asks a slow one is patient
 WEIGHT = 0.2  # of the last call in the estimate of the next
-WORTH_A_SIGN = 0.02  # seconds for which nobody will be let in; hanging it and taking it down cost some 0.1 ms
+WORTH_A_SIGN = 0.001  # seconds for which nobody will be let in; it costs as much as one or two refusals: 0.1 ms
 MOMENT = 0.125  # seconds at the end of a call, in which the sign may refuse somebody who would be let in
 
 Clock = Callable[[], float]
