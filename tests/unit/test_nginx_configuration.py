@@ -387,7 +387,7 @@ def test_ping_answers_with_the_verdict_without_asking_a_worker(address: tuple[st
 
 
 @pytest.mark.nginx
-@pytest.mark.parametrize("path", ["/unhealthy.json", "/_error/bad_request", "/_error/unavailable"])
+@pytest.mark.parametrize("path", ["/unhealthy.json", "/_error/bad_request", "/_paced/overloaded"])
 def test_what_nginx_keeps_for_itself_is_not_for_callers(address: tuple[str, Path], path: str) -> None:
     url, _ = address
     answer = requests.get(f"{url}{path}", timeout=10)
