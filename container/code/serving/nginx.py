@@ -72,7 +72,7 @@ def connections(open_files: int) -> int:
 
 def servers(sockets: list[Path]) -> list[str]:
     """
-    Return the workers as nginx is to choose among them, each at its one of *sockets*.
+    Return what nginx is to choose from: the workers, at these *sockets*.
 
     Beside the number of its requests nginx goes by weight: it asks the heaviest of the idle ones. With more requests
     the weights would be unfair, so from there on the same workers are there a second time, all alike.
